@@ -1,0 +1,51 @@
+"""`torchclinic COMMAND`: finds the command, and is the one boundary where an exception becomes a sentence and an exit code."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from torchclinic._version import __version__
+from torchclinic.errors import ClinicError
+
+# name -> one line for --help. The module of the same name in this package holds `command`; it is imported when it runs.
+COMMANDS = {
+    "lab": "Run the labs: every statement with theory, measurement and verdict.",
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"torchclinic.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="torchclinic")
+def cli() -> None:
+    """See why a PyTorch network fails, and prove the fix."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 = fine, 1 = something found, 2 = wrong use or bad input, 130 = interrupted."""
+    try:
+        code = cli.main(arguments, prog_name="torchclinic", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except ClinicError as error:
+        click.echo(f"torchclinic: {error}", err=True)
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("torchclinic: interrupted", err=True)
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)

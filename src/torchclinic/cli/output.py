@@ -1,0 +1,49 @@
+"""Where a report goes: the terminal, a JSON file, an HTML file. Shared by every command that reports."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from torchclinic.errors import InputError
+from torchclinic.report.model import SCHEMA, Report
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def report_options(function: Function) -> Function:
+    """Add `--json FILE` and `--html FILE`, given to the command as `json_file` and `html_file`."""
+    path = click.Path(dir_okay=False, path_type=Path)
+    function = click.option("--html", "html_file", type=path, metavar="FILE", help="Write the report as one page.")(
+        function
+    )
+    return click.option("--json", "json_file", type=path, metavar="FILE", help="Write the report as JSON.")(function)
+
+
+def write_report(report: Report, json_file: Path | None, html_file: Path | None) -> None:
+    if json_file is not None:
+        write_json(json_file, report.to_dict())
+    if html_file is not None:
+        from torchclinic.report.html import report_page
+
+        write_text(html_file, report_page(report))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write `content` with the schema in front."""
+    write_text(path, json.dumps({"schema": SCHEMA, **content}, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` whole or leave it as it was."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"Cannot write {path}: {error.strerror}.") from error

@@ -1,0 +1,65 @@
+"""What a rule is. One rule = one disease = one file `<code>_<name>.py`; discovery walks the folder.
+
+A rule file holds `RULE`, `check(record, *, keyword defaults) -> Iterator[Finding]`, `sick()` and `healthy()`:
+records in, findings out, no live model. Raise `Undecided` where the records do not suffice for a verdict.
+"""
+
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any, Literal, Protocol, cast
+
+import torchclinic.rules
+from torchclinic.report.model import Finding, Severity, Value
+
+Kind = Literal["exact", "probe", "window"]
+
+
+class Undecided(Exception):
+    """The rule cannot say; the reason goes under *could not be checked*."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    code: str
+    name: str
+    severity: Severity
+    kind: Kind
+    reads: type  # the record type `check` takes; it is called once per record of this type
+    explanation: str  # the module's docstring: what it means, evidence, when this is fine, fix, references
+
+    def finding(
+        self,
+        message: str,
+        *,
+        where: str = "",
+        line: str = "",
+        step: int | None = None,
+        evidence: dict[str, Value] | None = None,
+        fix: str = "",
+    ) -> Finding:
+        return Finding(self.code, self.name, self.severity, message, where, line, step, evidence or {}, fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """The smallest training script that has the disease, or its twin that is the same without it."""
+
+    script: str  # plain PyTorch, a few steps, deterministic, under a second
+
+
+class RuleModule(Protocol):
+    RULE: Rule
+    check: Callable[..., Iterator[Finding]]
+    sick: Callable[[], Specimen]
+    healthy: Callable[[], Specimen]
+
+
+@cache
+def discover() -> tuple[RuleModule, ...]:
+    """Every rule of the folder, in the order of the codes."""
+    names = sorted(info.name for info in pkgutil.iter_modules(torchclinic.rules.__path__))
+    modules: list[Any] = [import_module(f"torchclinic.rules.{name}") for name in names]
+    return tuple(cast(RuleModule, module) for module in modules if hasattr(module, "RULE"))

@@ -165,7 +165,18 @@ class Figure:
         return figure_fragment(self)
 
 
-Block = Prose | Code | Claim | Finding | Table | Figure
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Figures that show one thing changing. A page steps through them; where nothing can be pressed, all are shown."""
+
+    title: str
+    figures: tuple[Figure, ...]
+
+    def __post_init__(self) -> None:
+        assert self.figures, "there is a first step"
+
+
+Block = Prose | Code | Claim | Finding | Table | Figure | Steps
 
 
 @dataclass(frozen=True, slots=True)

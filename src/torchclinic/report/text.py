@@ -16,7 +16,19 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from torchclinic.report import wording
-from torchclinic.report.model import Block, Claim, Code, Figure, Finding, NotChecked, Prose, Report, Section, Table
+from torchclinic.report.model import (
+    Block,
+    Claim,
+    Code,
+    Figure,
+    Finding,
+    NotChecked,
+    Prose,
+    Report,
+    Section,
+    Steps,
+    Table,
+)
 from torchclinic.units import format_number
 
 WIDTH = 80
@@ -30,7 +42,7 @@ def report_text(report: Report) -> str:
     """The whole report as plain text, 80 columns."""
     console = _plain_console()
     printer = Printer(console)
-    printer.title(report.title, report.summary)
+    printer.title(report.title)
     for section in report.sections:
         printer.block(section)
     printer.end(report)
@@ -119,14 +131,15 @@ def _block_lines(block: Block, width: int) -> Iterable[RenderableType]:
             yield from _table_lines(block, width)
         case Figure():
             yield from _figure_lines(block, width)
+        case Steps():
+            yield from _steps_lines(block, width)
 
 
 def _claim_lines(claim: Claim) -> Iterable[RenderableType]:
     mark = Text("✓ ", "green") if claim.passed else Text("✗ FAILED ", "bold red")
     yield mark.append(_clean(claim.statement), "default")
-    _, measured = wording.claim_values(claim)
-    unit = f" {claim.unit}" if claim.unit else ""
-    details = [f"predicted {wording.expectation(claim)}{unit}, measured {measured}{unit}", claim.source, claim.note]
+    values = f"expected {wording.expectation(claim)}, measured {wording.measurement(claim)}"
+    details = [values, claim.source, claim.note]
     yield _indented(Text("\n".join(_clean(line) for line in details if line), "dim"))
 
 
@@ -155,6 +168,13 @@ def _figure_lines(figure: Figure, width: int) -> Iterable[RenderableType]:
         yield Text(_clean(figure.text), no_wrap=True, overflow="crop")
     else:
         yield from _table_lines(figure.table, width)
+
+
+def _steps_lines(steps: Steps, width: int) -> Iterable[RenderableType]:
+    yield Text(_clean(f"{steps.title}: step 1 of {len(steps.figures)}"), "bold")
+    yield from _figure_lines(steps.figures[0], width)
+    if len(steps.figures) > 1:
+        yield Text(f"… {len(steps.figures) - 1:,} more steps (the HTML report steps through them)", "dim")
 
 
 def _table_lines(table: Table, width: int) -> Iterable[RenderableType]:

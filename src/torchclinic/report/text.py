@@ -11,7 +11,6 @@ from unicodedata import category
 
 from rich import box
 from rich.console import Console, RenderableType
-from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -32,6 +31,7 @@ from torchclinic.report.model import (
 from torchclinic.units import format_number
 
 WIDTH = 80
+INDENT = 4
 MOST_COLUMNS = 100  # a wide terminal is not filled: long lines are hard to read
 MOST_ROWS = 24  # of a table in the terminal; files hold all of them
 NARROWEST_CELL = 14  # a column may be wrapped down to this width before columns are left out
@@ -54,6 +54,10 @@ def figure_text(figure: Figure) -> str:
     console = _plain_console()
     Printer(console).block(figure)
     return _content(console)
+
+
+class _Detail(Text):
+    """Text that is indented below the line it belongs to."""
 
 
 class Printer:
@@ -112,7 +116,13 @@ class Printer:
         self._print(Text("─" * min(len(_clean(title)), self._console.width), "dim"))
 
     def _print(self, line: RenderableType) -> None:
-        self._console.print(line)
+        if not isinstance(line, Text):
+            self._console.print(line)
+            return
+        indent = INDENT if isinstance(line, _Detail) else 0
+        for part in line.wrap(self._console, self._console.width - indent):
+            part.rstrip()
+            self._console.print(Text(" " * indent).append_text(part), no_wrap=True, overflow="crop")
 
 
 def _block_lines(block: Block, width: int) -> Iterable[RenderableType]:
@@ -121,7 +131,7 @@ def _block_lines(block: Block, width: int) -> Iterable[RenderableType]:
             yield _prose(block.text)
         case Code():
             yield from _caption(block.caption)
-            yield _indented(Text(_clean(block.text)))
+            yield _Detail(_clean(block.text))
         case Claim():
             yield from _claim_lines(block)
         case Finding():
@@ -138,9 +148,9 @@ def _block_lines(block: Block, width: int) -> Iterable[RenderableType]:
 def _claim_lines(claim: Claim) -> Iterable[RenderableType]:
     mark = Text("✓ ", "green") if claim.passed else Text("✗ FAILED ", "bold red")
     yield mark.append(_clean(claim.statement), "default")
-    values = f"expected {wording.expectation(claim)}, measured {wording.measurement(claim)}"
+    values = f"predicted {wording.expectation(claim)}, measured {wording.measurement(claim)}"
     details = [values, claim.source, claim.note]
-    yield _indented(Text("\n".join(_clean(line) for line in details if line), "dim"))
+    yield _Detail("\n".join(_clean(line) for line in details if line), "dim")
 
 
 def _finding_lines(finding: Finding) -> Iterable[RenderableType]:
@@ -157,7 +167,7 @@ def _finding_lines(finding: Finding) -> Iterable[RenderableType]:
         ("Fix: ", finding.fix),
         ("Follows from: ", ", ".join(finding.causes)),
     )
-    yield _indented(Text("\n".join(_clean(label + text) for label, text in details if text)))
+    yield _Detail("\n".join(_clean(label + text) for label, text in details if text))
 
 
 def _figure_lines(figure: Figure, width: int) -> Iterable[RenderableType]:
@@ -200,7 +210,7 @@ def _columns_that_fit(table: Table, width: int) -> int:
     used = 0
     for index, column in enumerate(table.columns):
         widest = max([len(column), *(len(_cell(row[index])) for row in table.rows[:MOST_ROWS])])
-        used += min(widest, NARROWEST_CELL) + 2
+        used += min(widest, NARROWEST_CELL) + 3
         if used > width and index:
             return index
     return len(table.columns)
@@ -224,10 +234,6 @@ def _prose(text: str) -> Text:
 def _caption(caption: str) -> Iterable[RenderableType]:
     if caption:
         yield Text(_clean(caption), "bold")
-
-
-def _indented(text: Text) -> Padding:
-    return Padding(text, (0, 0, 0, 4), expand=False)
 
 
 def _cell(value: object) -> str:

@@ -72,7 +72,7 @@ def line_chart(
     missing = sum(not (x.shows(a) and y.shows(b)) for a, b in everything)
     _note_missing(drawing, missing + sum(not y.shows(level) for level in levels.values()))
     table = _points_table(points, levels, x_label or "x", y_label)
-    return Figure(title, drawing.svg(), table, description, _sparklines(points, levels))
+    return Figure(title, drawing.svg(), table, description, _sparklines(points, levels, log_y))
 
 
 def bar_chart(
@@ -233,14 +233,18 @@ def _whole(x: float) -> float | int:
     return int(x) if x.is_integer() else x
 
 
-def _sparklines(points: Mapping[str, Points], levels: Mapping[str, float]) -> str:
+def _sparklines(points: Mapping[str, Points], levels: Mapping[str, float], log: bool) -> str:
     """`train  2.31 ▇▅▃▂▁ 0.07`: first value, course, last value."""
     lines = []
     for name, line in points.items():
         values = [y for _, y in line]
         ends = (format_number(values[0]), format_number(values[-1])) if values else ("", "")
-        lines.append(f"{name:<20.20} {ends[0]:>9} {_spark(values)} {ends[1]}")
+        lines.append(f"{name:<20.20} {ends[0]:>9} {_spark([_log(y) if log else y for y in values])} {ends[1]}")
     return "\n".join([*lines, *(f"{name:<20.20} {format_number(level):>9}" for name, level in levels.items())])
+
+
+def _log(value: float) -> float:
+    return math.log10(value) if value > 0 else math.nan
 
 
 def _spark(values: Sequence[float], width: int = 36) -> str:

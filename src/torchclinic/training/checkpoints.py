@@ -50,7 +50,9 @@ def write_run(folder: Path, settings: Mapping[str, Any]) -> None:
     Raises: CheckpointError if the folder holds a run already or cannot be written.
     """
     if (folder / RUN).exists():
-        raise CheckpointError(f"{folder} holds a run already: continue it with --resume {folder}, or choose another --out.")
+        raise CheckpointError(
+            f"{folder} holds a run already: continue it with --resume {folder}, or choose another --out."
+        )
     update_run(folder, settings)
 
 
@@ -99,6 +101,11 @@ def save_checkpoint(folder: Path, progress: Progress, keep: int | None = None) -
         raise CheckpointError(f"Cannot write the checkpoint of epoch {progress.epoch} to {folder}: {error}.") from error
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a run folder holds a finished epoch."""
+    return bool(_epochs(folder))
+
+
 def load_checkpoint(folder: Path, epoch: int | None = None) -> Checkpoint:
     """Epoch number `epoch` of a run folder, by default the last. Raises: CheckpointError if absent or damaged."""
     places = _epochs(folder)
@@ -135,14 +142,16 @@ def restore_training(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -
     for key, value in checkpoint.training.items():
         kind, _, name = key.partition(".")
         if kind == "optimizer":
-            index, _, name = name.partition(".")
-            state.setdefault(int(index), {})[name] = value
+            number, _, name = name.partition(".")
+            state.setdefault(int(number), {})[name] = value
     try:
         optimizer.load_state_dict({"state": state, "param_groups": [dict(group) for group in checkpoint.groups]})
         torch.set_rng_state(checkpoint.training["random.cpu"])
         cuda = [checkpoint.training[f"random.cuda.{index}"] for index in range(torch.cuda.device_count())]
     except (KeyError, ValueError) as error:
-        raise CheckpointError(f"{checkpoint.folder / TRAINING} does not fit this optimizer or machine: {error}.") from error
+        raise CheckpointError(
+            f"{checkpoint.folder / TRAINING} does not fit this optimizer or machine: {error}."
+        ) from error
     for index, stream in enumerate(cuda):
         torch.cuda.set_rng_state(stream, index)
 

@@ -65,7 +65,7 @@ def activation(given: Any, slope: float | None = None) -> Activation:
         return leaky(0.01 if slope is None else slope)
     plain = {"swish": "silu"}.get(plain, plain)
     function = given if callable(given) else getattr(F, plain, None) or getattr(torch, plain, None)
-    if plain not in _ELEMENTWISE and not (callable(given) and plain == "<lambda>") or function is None:
+    if (plain not in _ELEMENTWISE and not (callable(given) and plain == "<lambda>")) or function is None:
         raise InputError(
             f"{name!r} is not an elementwise activation; known are relu, leaky_relu, {', '.join(sorted(_ELEMENTWISE))}."
         )
@@ -95,7 +95,7 @@ _MODULES = (
 
 def _construct(kind: type[nn.Module]) -> nn.Module:
     try:
-        return kind(0.1, 20.0) if kind is nn.Threshold else kind()
+        return kind()
     except TypeError as error:
         raise InputError(f"{kind.__name__} is not an activation that can be made without arguments.") from error
 

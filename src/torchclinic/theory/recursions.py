@@ -6,6 +6,7 @@ Expectations are over weights that are independent, of zero mean, and independen
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torchclinic.theory.activations import Activation, mean_square, slope_mean_square
 
@@ -69,20 +70,18 @@ def depth_lost(mean_squares: Sequence[float]) -> float | None:
     """The layer at which the signal, changing at the measured rate, leaves what float32 can add to a number of order one.
 
     Lost means: the root mean square has changed by a factor 2⁻²³ (or 2²³) against the first layer, or is exactly zero.
-    None if the rate is within two standard errors of zero, or fewer than three layers were seen.
+    None if fewer than three layers were seen, or if the mean step of log q is within three standard errors of zero: at
+    finite width log q wanders even where theory keeps it (see `log_spread`).
     """
     for depth, q in enumerate(mean_squares, start=1):
         if q == 0 or not math.isfinite(q):
             return float(depth)
-    n = len(mean_squares)
-    if n < 3:
-        return None
     logs = [math.log(q) for q in mean_squares]
-    center, average = (n - 1) / 2, sum(logs) / n
-    spread = sum((i - center) ** 2 for i in range(n))
-    rate = sum((i - center) * (y - average) for i, y in enumerate(logs)) / spread
-    residual = sum((y - average - rate * (i - center)) ** 2 for i, y in enumerate(logs))
-    error = math.sqrt(residual / max(n - 2, 1) / spread)
-    if abs(rate) <= 2 * error or abs(rate) < 1e-6:
+    steps = [after - before for before, after in pairwise(logs)]
+    if len(steps) < 2:
+        return None
+    rate = sum(steps) / len(steps)
+    error = math.sqrt(sum((step - rate) ** 2 for step in steps) / (len(steps) - 1) / len(steps))
+    if abs(rate) <= max(3 * error, 1e-6):
         return None
     return 1 + 2 * math.log(1 / EPS32) / abs(rate)

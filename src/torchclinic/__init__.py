@@ -15,7 +15,9 @@ _HOME = {
     "Report": "report.model",
     "cut_head": "surgery.heads",
     "freeze": "surgery.freezing",
+    "initialize": "initialization",
     "parameter_groups": "surgery.freezing",
+    "propagation": "observe.propagation",
     "replace_head": "surgery.heads",
     "replace_stem": "surgery.stems",
     "stress_test": "stress",
@@ -27,6 +29,8 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
+    from torchclinic.initialization import initialize as initialize
+    from torchclinic.observe.propagation import propagation as propagation
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure
     from torchclinic.report.model import Finding as Finding

@@ -49,7 +49,7 @@ class BasicBlock(nn.Module):
         shortcut = x if self.downsample is None else self.downsample(x)
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
-        return self.relu(out + shortcut)
+        return self.relu(out + shortcut)  # type: ignore[no-any-return]
 
 
 class Bottleneck(nn.Module):
@@ -73,13 +73,15 @@ class Bottleneck(nn.Module):
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
-        return self.relu(out + shortcut)
+        return self.relu(out + shortcut)  # type: ignore[no-any-return]
 
 
 Block = type[BasicBlock] | type[Bottleneck]
 
 
-def _stage(block: Block, in_channels: int, channels: int, depth: int, stride: int, *, projection: bool) -> nn.Sequential:
+def _stage(
+    block: Block, in_channels: int, channels: int, depth: int, stride: int, *, projection: bool
+) -> nn.Sequential:
     out_channels = channels * block.expansion
     downsample: nn.Module | None = None
     if projection and (stride != 1 or in_channels != out_channels):

@@ -13,17 +13,33 @@ _HOME = {
     "Figure": "report.model",
     "Finding": "report.model",
     "Report": "report.model",
+    "aliasing": "tensors.aliasing",
+    "explain": "tensors.inspection",
+    "explain_broadcast": "tensors.broadcasting",
+    "explain_errors": "error_notes",
+    "explain_permute": "tensors.views",
+    "explain_reshape": "tensors.views",
+    "explain_view": "tensors.views",
     "stress_test": "stress",
+    "trace": "observe.tracing",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from torchclinic.error_notes import explain_errors as explain_errors
+    from torchclinic.observe.tracing import trace as trace
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure
     from torchclinic.report.model import Finding as Finding
     from torchclinic.report.model import Report as Report
     from torchclinic.stress import stress_test as stress_test
+    from torchclinic.tensors.aliasing import aliasing as aliasing
+    from torchclinic.tensors.broadcasting import explain_broadcast as explain_broadcast
+    from torchclinic.tensors.inspection import explain as explain
+    from torchclinic.tensors.views import explain_permute as explain_permute
+    from torchclinic.tensors.views import explain_reshape as explain_reshape
+    from torchclinic.tensors.views import explain_view as explain_view
 
 
 def __getattr__(name: str) -> Any:

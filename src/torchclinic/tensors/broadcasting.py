@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from torchclinic.errors import InputError
-from torchclinic.report.model import Block, Prose, Section, Table
+from torchclinic.report.model import Block, Figure, Prose, Section, Table
 from torchclinic.tensors.explanation import Explanation
 from torchclinic.tensors.figures import broadcast_figure
 from torchclinic.tensors.layout import as_sizes
@@ -104,8 +104,14 @@ class BroadcastExplanation(Explanation):
         else:
             summary = f"{shapes} gives {self.shape}, {format_nbytes(self.materialized_bytes)}."
             blocks += [Prose("\n\n".join(self.warnings))] if self.warnings else []
-            blocks.append(broadcast_figure(self))
+            blocks.append(self.figure)
         return Section(f"Broadcast {shapes}", (Prose(summary), *blocks))
+
+    @property
+    def figure(self) -> Figure:
+        """Where each cell of the result comes from. There is none for a conflict."""
+        assert self.shape is not None, "a conflict has no result to draw"
+        return broadcast_figure(self)
 
     def _written_out(self, operand: Operand) -> int:
         return operand.nbytes if self.shape is None else prod(self.shape) * operand.dtype.itemsize

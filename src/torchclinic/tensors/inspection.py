@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from torchclinic.report.model import Block, Prose, Section, Table, Value
+from torchclinic.report.model import Block, Figure, Prose, Section, Table, Value
 from torchclinic.tensors.explanation import Explanation, plural
 from torchclinic.tensors.figures import layout_figure
 from torchclinic.tensors.layout import Layout, require_tensor
@@ -65,10 +65,16 @@ class TensorExplanation(Explanation):
         blocks: list[Block] = [Table(("property", "value"), tuple(self._rows()))]
         blocks += [Prose(note) for note in self.notes]
         if self.layout is not None:
-            size = self.storage_nbytes // self.layout.itemsize if self.storage_nbytes else None
-            blocks.append(layout_figure(self.layout, size))
+            blocks.append(self.figure)
         title = f"Tensor {'' if self.shape is None else self.shape} of {_name(self.dtype)}"
         return Section(title, tuple(blocks))
+
+    @property
+    def figure(self) -> Figure:
+        """Storage and tensor. There is none without strides."""
+        assert self.layout is not None, "a tensor without strides has no layout to draw"
+        size = self.storage_nbytes // self.layout.itemsize if self.storage_nbytes else None
+        return layout_figure(self.layout, size)
 
     def _rows(self) -> list[tuple[Value, ...]]:
         def said(value: bool | None, yes: str = "yes", no: str = "no") -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from torchclinic.errors import InputError
-from torchclinic.report.model import Block, Prose, Section, Table
+from torchclinic.report.model import Block, Figure, Prose, Section, Table
 from torchclinic.tensors.explanation import Explanation, call_text
 from torchclinic.tensors.figures import layout_figure, mapping_figure
 from torchclinic.tensors.layout import (
@@ -94,6 +94,11 @@ class ViewExplanation(Explanation):
             for i, j in self.blocking
         )
 
+    @property
+    def figure(self) -> Figure:
+        """The tensor in its storage."""
+        return layout_figure(self.layout)
+
     def _keep_apart(self) -> Fix | None:
         """The nearest view that works: the wanted shape, cut where the layout is cut."""
         shape = cut_shape(self.layout.shape, self.layout.stride, self.shape)
@@ -135,7 +140,7 @@ class ViewExplanation(Explanation):
         ]
         if not self.possible:
             blocks.append(_fix_table(self.fixes))
-        blocks.append(layout_figure(self.layout))
+        blocks.append(self.figure)
         return Section(f"{call} is {'possible' if self.possible else 'impossible'}", tuple(blocks))
 
     def to_dict(self) -> dict[str, Any]:
@@ -187,8 +192,13 @@ class ReshapeExplanation(Explanation):
         )
         blocks: list[Block] = [Prose(f"{call} {what}.\n\n{self.view.reason}")]
         if self.mistaken is not None:
-            blocks += [Prose(self.mistaken.warning), mapping_figure(self.mistaken)]
+            blocks += [Prose(self.mistaken.warning), self.figure]
         return Section(call, tuple(blocks))
+
+    @property
+    def figure(self) -> Figure:
+        """Reshape and permute side by side where one may be mistaken for the other, the storage otherwise."""
+        return self.view.figure if self.mistaken is None else mapping_figure(self.mistaken)
 
     def to_dict(self) -> dict[str, Any]:
         return {

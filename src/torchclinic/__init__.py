@@ -13,12 +13,18 @@ _HOME = {
     "Figure": "report.model",
     "Finding": "report.model",
     "Report": "report.model",
+    "avg_pool2d": "cnn.pool",
+    "conv2d": "cnn.conv",
+    "max_pool2d": "cnn.pool",
     "stress_test": "stress",
 }
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604
 
 if TYPE_CHECKING:
+    from torchclinic.cnn.conv import conv2d as conv2d
+    from torchclinic.cnn.pool import avg_pool2d as avg_pool2d
+    from torchclinic.cnn.pool import max_pool2d as max_pool2d
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure
     from torchclinic.report.model import Finding as Finding

@@ -49,10 +49,10 @@ def main() -> None:
     torch.manual_seed(0)
     print(f"torch {torch.__version__}, {platform.machine()}, 1 thread, float32, batch 1, median of {ROUNDS}")
     cases: list[tuple[str, str, Callable[[], object], Callable[[], object]]] = []
-    for C, O in ((3, 64), (3, 3), (64, 64)):
-        x, w = torch.randn(1, C, 224, 224), torch.randn(O, C, 3, 3)
+    for C, filters in ((3, 64), (3, 3), (64, 64)):
+        x, w = torch.randn(1, C, 224, 224), torch.randn(filters, C, 3, 3)
         for method in ("strided", "im2col"):
-            label = f"conv2d {method} 224x224x{C}->{O} k3"
+            label = f"conv2d {method} 224x224x{C}->{filters} k3"
             goal = "2" if method == "strided" else "-"
             cases.append(
                 (
@@ -73,9 +73,8 @@ def main() -> None:
         for label, goal, mine, torchs in cases:
             a, b = compare(mine, torchs)
             memory = format_nbytes(peak_nbytes(mine)), format_nbytes(peak_nbytes(torchs))
-            print(
-                f"{label:<38}{format_seconds(a):>10}{format_seconds(b):>10}{a / b:>7.2f}{goal:>6}{memory[0]:>12}{memory[1]:>12}"
-            )
+            row = f"{label:<38}{format_seconds(a):>10}{format_seconds(b):>10}{a / b:>7.2f}{goal:>6}"
+            print(f"{row}{memory[0]:>12}{memory[1]:>12}")
 
 
 if __name__ == "__main__":

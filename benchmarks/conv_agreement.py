@@ -3,7 +3,8 @@
     PYTHONPATH=src python benchmarks/conv_agreement.py --sets 20000
 
 Each set draws shapes, stride, padding, dilation, groups, dtype, ceil_mode and so on, and asks: do both refuse, or
-do both answer with the same values (convolution and averages: within the rounding bound derived in `bound`; maxima and their indices: equal)?
+do both answer with the same values? Convolutions and averages: within the rounding bound derived in `bound`; maxima and
+their indices: equal.
 """
 
 import argparse
@@ -44,11 +45,11 @@ def number(rng: random.Random, low: int, high: int):
 def try_conv(rng: random.Random) -> str:
     dtype = rng.choice([torch.float32, torch.float64])
     groups = rng.choice([1, 1, 1, 2, 3])
-    C, O = groups * rng.randint(1, 3), groups * rng.randint(1, 3)
+    C, filters = groups * rng.randint(1, 3), groups * rng.randint(1, 3)
     kernel = (rng.randint(1, 4), rng.randint(1, 4))
     shape = ([rng.randint(0, 3)] if rng.random() < 0.8 else []) + [C, rng.randint(1, 12), rng.randint(1, 12)]
-    x, w = torch.randn(shape, dtype=dtype), torch.randn(O, C // groups, *kernel, dtype=dtype)
-    b = torch.randn(O + (rng.random() < 0.02), dtype=dtype) if rng.random() < 0.5 else None
+    x, w = torch.randn(shape, dtype=dtype), torch.randn(filters, C // groups, *kernel, dtype=dtype)
+    b = torch.randn(filters + (rng.random() < 0.02), dtype=dtype) if rng.random() < 0.5 else None
     kwargs = {
         "stride": number(rng, 0 if rng.random() < 0.05 else 1, 3),
         "padding": rng.choice([number(rng, 0, 3), number(rng, 0, 3), "same", "valid", 0]),
@@ -116,9 +117,8 @@ def main() -> int:
         counts[answer if answer in counts else "disagree"] += 1
         if answer not in counts:
             print(answer)
-    print(
-        f"{options.sets} argument sets, seed {options.seed}, torch {torch.__version__}, {time.perf_counter() - start:.0f} s: {counts}"
-    )
+    seconds = time.perf_counter() - start
+    print(f"{options.sets} argument sets, seed {options.seed}, torch {torch.__version__}, {seconds:.0f} s: {counts}")
     return int(counts["disagree"] > 0)
 
 

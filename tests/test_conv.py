@@ -33,7 +33,7 @@ def torch_conv2d(*args, **kwargs):
 @st.composite
 def convolutions(draw):
     groups = draw(st.integers(1, 3))
-    C, O = groups * draw(st.integers(1, 2)), groups * draw(st.integers(1, 2))
+    C, filters = groups * draw(st.integers(1, 2)), groups * draw(st.integers(1, 2))
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 3)))
     padding = draw(
         st.sampled_from(["same", "valid"]) | st.integers(0, 2) | st.tuples(st.integers(0, 2), st.integers(0, 2))
@@ -42,8 +42,8 @@ def convolutions(draw):
     shape = [*draw(st.sampled_from([[], [0], [1], [2]])), C, draw(st.integers(1, 8)), draw(st.integers(1, 8))]
     torch.manual_seed(draw(st.integers(0, 2**16)))
     dtype = draw(dtypes)
-    x, weight = torch.randn(shape, dtype=dtype), torch.randn(O, C // groups, *kernel, dtype=dtype)
-    bias = torch.randn(O, dtype=dtype) if draw(st.booleans()) else None
+    x, weight = torch.randn(shape, dtype=dtype), torch.randn(filters, C // groups, *kernel, dtype=dtype)
+    bias = torch.randn(filters, dtype=dtype) if draw(st.booleans()) else None
     return (x, weight, bias), {"stride": stride, "padding": padding, "dilation": draw(pairs), "groups": groups}
 
 
@@ -118,7 +118,7 @@ def test_conv2d_refuses_what_torch_refuses_in_one_sentence(change, said):
 
 
 def test_an_unknown_method_is_named_with_the_known_ones():
-    with pytest.raises(InputError, match="'fft'.*strided, loops, im2col"):
+    with pytest.raises(InputError, match=r"'fft'.*strided, loops, im2col"):
         tc.conv2d(torch.zeros(1, 1, 3, 3), torch.zeros(1, 1, 3, 3), method="fft")
 
 

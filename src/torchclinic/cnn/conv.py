@@ -1,6 +1,7 @@
 """Convolution by hand, three times: as loops (the definition), as a strided view, as one matrix product.
 
-    out[b, o, y, x] = bias[o] + Σ_{c, i, j} weight[o, c, i, j] · padded[b, c, y·stride + i·dilation, x·stride + j·dilation]
+    out[b, o, y, x] = bias[o] + Σ_{c, i, j} weight[o, c, i, j] ·
+                      padded[b, c, y · stride + i · dilation, x · stride + j · dilation]
 
 B batch, C input channels, O output channels, H and W rows and columns, i and j rows and columns of the kernel.
 Gradients are autograd's. Reference: Dumoulin and Visin 2016, arXiv:1603.07285, sections 2 and 4.1.
@@ -71,21 +72,19 @@ def windows(input: Tensor, axes: tuple[Axis, Axis], value: float = 0.0) -> Tenso
 def _loops(view: Tensor, weight: Tensor, groups: int) -> Tensor:
     """The definition: every output cell is one window times one kernel, summed."""
     B, C, H, W = view.shape[:4]
-    O = len(weight)
-    channels, filters = C // groups, O // groups
+    channels, filters = C // groups, len(weight) // groups
     cells = []
-    for o, y, x in product(range(O), range(H), range(W)):
+    for o, y, x in product(range(len(weight)), range(H), range(W)):
         first = (o // filters) * channels  # filter o sees only the channels of its group
         window = view[:, first : first + channels, y, x]
         cells.append((window * weight[o]).sum(dim=(1, 2, 3)))
-    return torch.stack(cells, dim=1).view(B, O, H, W)
+    return torch.stack(cells, dim=1).view(B, len(weight), H, W)
 
 
 def _strided(view: Tensor, weight: Tensor, groups: int) -> Tensor:
     """One tensordot over (channel, row, column) of the window view, in blocks of output rows that stay in the cache."""
-    B, C, H, W, kernel_rows, kernel_columns = view.shape
-    row_nbytes = B * C * W * kernel_rows * kernel_columns * view.element_size()
-    blocks = view.split(max(1, CACHE_NBYTES // max(1, row_nbytes)), dim=2)
+    row_nbytes = view[:, :, 0].numel() * view.element_size()
+    blocks = torch.split(view, max(1, CACHE_NBYTES // max(1, row_nbytes)), dim=2)
     return torch.cat([_contract(block, weight, groups) for block in blocks], dim=2).movedim(0, 1).contiguous()
 
 
@@ -100,11 +99,10 @@ def _contract(view: Tensor, weight: Tensor, groups: int) -> Tensor:  # -> [O, B,
 def _im2col(view: Tensor, weight: Tensor, groups: int) -> Tensor:
     """All windows copied into the columns of a matrix [C · kernel, H · W], then one matrix product per group."""
     B, C, H, W, kernel_rows, kernel_columns = view.shape
-    O = len(weight)
     size = C // groups * kernel_rows * kernel_columns
     columns = view.permute(0, 1, 4, 5, 2, 3).reshape(B, groups, size, H * W)
-    matrix = weight.reshape(groups, O // groups, size)
-    return (matrix @ columns).view(B, O, H, W)
+    matrix = weight.reshape(groups, len(weight) // groups, size)
+    return (matrix @ columns).view(B, len(weight), H, W)
 
 
 _METHODS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {

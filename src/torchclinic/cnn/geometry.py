@@ -11,7 +11,7 @@ Padding = int | Sequence[int] | Literal["same", "valid"]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis of a sliding window: `kernel` taps, `dilation` apart, moved by `stride`, over an input padded on both sides."""
+    """One axis of a sliding window: `kernel` taps, `dilation` apart, moved by `stride` over an input padded at both ends."""
 
     kernel: int
     stride: int = 1
@@ -27,9 +27,9 @@ class Axis:
     def output_size(self, size: int, *, ceil_mode: bool = False) -> int:
         """How many windows fit into `size` pixels: ⌊(size + padding − extent) / stride⌋ + 1.
 
-        With `ceil_mode` a last window may hang over the end, provided it starts inside the input or the padding before it.
+        With `ceil_mode` a last window may hang over the end, if it starts inside the input or the padding before it.
 
-        Reference: Dumoulin and Visin 2016, arXiv:1603.07285, relationship 6 and section 5.1 (dilation: relationship 15).
+        Reference: Dumoulin and Visin 2016, arXiv:1603.07285, relationships 6 and 15 (dilation).
         """
         room = size + self.before + self.after - self.extent
         count = (room + (self.stride - 1 if ceil_mode else 0)) // self.stride + 1

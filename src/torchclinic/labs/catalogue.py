@@ -28,7 +28,7 @@ ALL = (
     Entry("framework-basics-mnist", "Framework basics on MNIST", ("framework_basics_mnist",)),
     Entry("tensor-basics", "Tensor basics", ("tensor_basics",)),
     Entry("initialization-relu", "Initialization and the dying ReLU", ("initialization_relu",)),
-    Entry("nn-architecture", "Modern architecture", ("nn_architecture",)),
+    Entry("nn-architecture", "Modern architecture", ("nn_architecture", "optimizer_race")),
     Entry("cnn-mechanics", "CNN mechanics", ("manual_conv", "inspect_resnet")),
 )
 

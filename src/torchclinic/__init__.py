@@ -16,6 +16,7 @@ _HOME = {
     "avg_pool2d": "cnn.pool",
     "conv2d": "cnn.conv",
     "max_pool2d": "cnn.pool",
+    "receptive_field": "observe.receptive_field",
     "stress_test": "stress",
 }
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torchclinic.cnn.conv import conv2d as conv2d
     from torchclinic.cnn.pool import avg_pool2d as avg_pool2d
     from torchclinic.cnn.pool import max_pool2d as max_pool2d
+    from torchclinic.observe.receptive_field import receptive_field as receptive_field
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure
     from torchclinic.report.model import Finding as Finding

@@ -11,7 +11,7 @@ Padding = int | Sequence[int] | Literal["same", "valid"]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis of a sliding window: `kernel` taps, `dilation` apart, moved by `stride` over an input padded at both ends."""
+    """One axis of a sliding window: `kernel` taps, `dilation` apart, moved by `stride` over a padded input."""
 
     kernel: int
     stride: int = 1

@@ -85,11 +85,20 @@ def avg_pool2d(
     axes = pool_axes(kernel_size, stride, padding, 1, "avg_pool2d")
     size = (input.shape[-2], input.shape[-1])
     out = output_shape(size, axes, "avg_pool2d", ceil_mode=ceil_mode)
-    total = torch.stack(list(_taps(_pad(input, axes, out, 0), axes, out))).sum(dim=0, dtype=input.dtype)
+    total = _window_sum(input, axes, out)
     if divisor_override is not None:
         return _divide(total, torch.tensor(divisor_override, device=input.device))
     counts = [_counted(axis, n, count, count_include_pad) for axis, n, count in zip(axes, size, out, strict=True)]
     return _divide(total, (counts[0][:, None] * counts[1]).to(input.device))
+
+
+def window_mean(input: Tensor, axes: tuple[Axis, Axis], out: tuple[int, int]) -> Tensor:
+    """Mean over each window, padding counted as zeros, for any dilation."""
+    return _window_sum(input, axes, out) / (axes[0].kernel * axes[1].kernel)
+
+
+def _window_sum(input: Tensor, axes: tuple[Axis, Axis], out: tuple[int, int]) -> Tensor:
+    return torch.stack(list(_taps(_pad(input, axes, out, 0), axes, out))).sum(dim=0, dtype=input.dtype)
 
 
 def _divide(total: Tensor, divisor: Tensor) -> Tensor:

@@ -15,12 +15,20 @@ _HOME = {
     "Report": "report.model",
     "avg_pool2d": "cnn.pool",
     "conv2d": "cnn.conv",
+    "cut_head": "surgery.heads",
+    "freeze": "surgery.freezing",
     "max_pool2d": "cnn.pool",
+    "parameter_groups": "surgery.freezing",
     "receptive_field": "observe.receptive_field",
+    "replace_head": "surgery.heads",
+    "replace_stem": "surgery.stems",
     "stress_test": "stress",
+    "unfreeze": "surgery.freezing",
+    "unfreeze_next": "surgery.freezing",
+    "verify_frozen": "surgery.proof",
 }
 
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
     from torchclinic.cnn.conv import conv2d as conv2d
@@ -32,6 +40,14 @@ if TYPE_CHECKING:
     from torchclinic.report.model import Finding as Finding
     from torchclinic.report.model import Report as Report
     from torchclinic.stress import stress_test as stress_test
+    from torchclinic.surgery.freezing import freeze as freeze
+    from torchclinic.surgery.freezing import parameter_groups as parameter_groups
+    from torchclinic.surgery.freezing import unfreeze as unfreeze
+    from torchclinic.surgery.freezing import unfreeze_next as unfreeze_next
+    from torchclinic.surgery.heads import cut_head as cut_head
+    from torchclinic.surgery.heads import replace_head as replace_head
+    from torchclinic.surgery.proof import verify_frozen as verify_frozen
+    from torchclinic.surgery.stems import replace_stem as replace_stem
 
 
 def __getattr__(name: str) -> Any:

@@ -26,7 +26,7 @@ class Located:
 
 
 def follow(func: Any, args: Any, kwargs: Any, inputs: Inputs, output: Tensor, size: tuple[int, int]) -> Located:
-    """The field of `output` = func(*args), given those of its inputs; `size` is rows and columns of the model's input."""
+    """The field of `output` = func(*args), given its inputs'; `size` is rows and columns of the model's input."""
     name = func.overloadpacket.__name__.removesuffix("_")
     status = worst(*(located.field.status for _, located in inputs))
     located: Located | None
@@ -92,14 +92,12 @@ def _convolution(args: Any, kwargs: Any, x: Tensor, first: Located, output: Tens
     weight, stride, padding, dilation, transposed = args[1], args[3], args[4], args[5], args[6]
     kernel = tuple(weight.shape[2:])
     axes = [
-        Axis(k, s, p, p, d)
-        for k, s, p, d in zip(kernel, _both(stride), _both(padding), _both(dilation), strict=True)
+        Axis(k, s, p, p, d) for k, s, p, d in zip(kernel, _both(stride), _both(padding), _both(dilation), strict=True)
     ]
     if not transposed:
         return _window(first, (axes[0], axes[1]))
     rows, columns = (
-        span.through_transposed(axis)
-        for span, axis in zip((first.field.rows, first.field.columns), axes, strict=True)
+        span.through_transposed(axis) for span, axis in zip((first.field.rows, first.field.columns), axes, strict=True)
     )
     status: Status = "exact" if max(_both(stride)) == 1 else "upper bound"
     return Located(Field(rows, columns, worst(first.field.status, status)), first.dims)
@@ -229,7 +227,16 @@ _SAME_PIXELS = {
     *("hardswish", "hardsigmoid", "_prelu_kernel", "prelu", "relu6", "selu", "celu", "glu", "log_sigmoid_forward"),
 }  # pixel by pixel, though not all are tagged so
 _GLOBAL = {
-    *("mean", "sum", "amax", "adaptive_max_pool2d", "_adaptive_avg_pool2d", "view", "_unsafe_view", "native_batch_norm"),
+    *(
+        "mean",
+        "sum",
+        "amax",
+        "adaptive_max_pool2d",
+        "_adaptive_avg_pool2d",
+        "view",
+        "_unsafe_view",
+        "native_batch_norm",
+    ),
     *("native_group_norm", "native_layer_norm", "_softmax", "addmm", "mm", "bmm", "var_mean", "linear"),
     *("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention", "baddbmm"),
 }  # over space these see everything

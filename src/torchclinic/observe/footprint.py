@@ -15,10 +15,10 @@ from torchclinic.observe.guard import untouched
 
 
 def gradient_footprint(model: nn.Module, input_shape: Sequence[int], layer: str = "") -> tuple[Tensor, tuple[int, int]]:
-    """Mark the input pixels [H, W] on which the middle output pixel of `layer` depends; also return that pixel (row, column).
+    """Mark the input pixels [H, W] on which the middle output pixel of `layer` depends, and return that pixel too.
 
-    Measured on a copy in eval mode whose weights are made positive, biases zero and normalizations neutral, and whose max
-    poolings average: on positive inputs every path is then open, and no two paths cancel.
+    Measured on a copy in eval mode whose weights are made positive, biases zero and normalizations neutral, and whose
+    max poolings average: on positive inputs every path is then open, and no two paths cancel.
 
     Raises: InputError if there is no such layer, or its output has no rows and columns.
 
@@ -31,7 +31,9 @@ def gradient_footprint(model: nn.Module, input_shape: Sequence[int], layer: str 
         with torch.enable_grad():
             output = _output_of(copy, layer, x)
             if output.dim() != 4:
-                raise InputError(f"Layer {layer!r} returns shape {tuple(output.shape)}; a footprint needs [B, C, H, W].")
+                raise InputError(
+                    f"Layer {layer!r} returns shape {tuple(output.shape)}; a footprint needs [B, C, H, W]."
+                )
             y, column = output.shape[-2] // 2, output.shape[-1] // 2
             (gradient,) = torch.autograd.grad(output[0, :, y, column].sum(), x)
     return gradient[0].abs().sum(0) > 0, (y, column)

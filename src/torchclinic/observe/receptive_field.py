@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,7 @@ from torchclinic.observe.field_rules import Located, follow
 from torchclinic.observe.guard import untouched
 from torchclinic.report.model import Table, Value
 
-Extent = int | tuple[int, int]  # one number where rows and columns agree
-Place = Fraction | int | float | tuple[Any, Any]
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +30,17 @@ class LayerField:
     call: int = 1  # a module that runs several times has several rows
 
     @property
-    def size(self) -> Extent:
+    def size(self) -> int | tuple[int, int]:
         """Input pixels, including those that lie in the padding."""
         return _one_or_two(self.field.rows.size, self.field.columns.size)
 
     @property
-    def stride(self) -> Place:
+    def stride(self) -> float | tuple[float, float]:
         """Input pixels between the fields of neighbouring output pixels; 0: all see the whole input."""
         return _one_or_two(_plain(self.field.rows.stride), _plain(self.field.columns.stride))
 
     @property
-    def offset(self) -> Place:
+    def offset(self) -> float | tuple[float, float]:
         """Input coordinate at which the field of output pixel 0 begins: minus the accumulated padding."""
         return _one_or_two(_plain(self.field.rows.start), _plain(self.field.columns.start))
 
@@ -87,9 +86,9 @@ class ReceptiveFields(Sequence[LayerField]):
         return {"input_shape": list(self.input_shape), "layers": [row.to_dict() for row in self.rows]}
 
     def __str__(self) -> str:
-        from torchclinic.report.text import table_text
+        from torchclinic.report.text import figure_text
 
-        return table_text(self.table())
+        return figure_text(self.table())
 
     def _repr_html_(self) -> str:
         from torchclinic.report.html import table_fragment
@@ -128,11 +127,11 @@ def receptive_field(model: nn.Module, input_shape: Sequence[int]) -> ReceptiveFi
     return ReceptiveFields(tuple(recorder.rows), shape)
 
 
-class _Follower(TorchDispatchMode):
+class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Knows the field of every tensor that came from the input."""
 
     def __init__(self, x: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.size = (x.shape[-2], x.shape[-1])
         self.known: dict[int, tuple[Tensor, Located]] = {}  # keeps the tensor alive, so that its id stays its own
         self.filled: dict[int, Located] = {}  # storages that were written piece by piece: whatever reads them sees all
@@ -205,11 +204,12 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(item)
 
 
-def _plain(number: Fraction) -> int | float:
+def _plain(number: Fraction) -> float:
     return int(number) if number.denominator == 1 else float(number)
 
 
-def _one_or_two(rows: Any, columns: Any) -> Any:
+def _one_or_two(rows: Number, columns: Number) -> Number | tuple[Number, Number]:
+    """One number where rows and columns agree."""
     return rows if rows == columns else (rows, columns)
 
 

@@ -37,8 +37,8 @@ def report_text(report: Report) -> str:
     return _content(console)
 
 
-def figure_text(figure: Figure) -> str:
-    """A figure as plain text: its own rendering, or else the table it shows."""
+def figure_text(figure: Figure | Table) -> str:
+    """A figure as plain text: its own rendering, or else the table it shows. A table likewise."""
     console = _plain_console()
     Printer(console).block(figure)
     return _content(console)

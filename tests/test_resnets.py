@@ -80,7 +80,7 @@ def functional_resnet(state, depths, x, bottleneck):
 def test_outputs_equal_a_second_implementation(name):
     torch.manual_seed(0)
     model = getattr(models, name)().double().eval()
-    for key, value in model.state_dict().items():
+    for value in model.state_dict().values():
         if value.dim() == 1 and value.is_floating_point():  # biases and everything of BatchNorm
             value.add_(torch.rand_like(value) * 0.2)
     x = torch.randn(2, 3, 48, 56, dtype=torch.float64)

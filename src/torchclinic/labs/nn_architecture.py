@@ -19,11 +19,12 @@ from torchclinic.data import Mnist, load_mnist, normalize
 from torchclinic.labs.lab import Lab
 from torchclinic.labs.pictures import show_evaluation
 from torchclinic.models import ModernMlp
-from torchclinic.training import evaluate, train_recipe
+from torchclinic.training import RECIPES, TensorBatches, build_optimizer, evaluate, fit
 
 BATCH, CHANNELS = 64, 32
 DROP = 0.2  # probability of a zero
 SEEDS = {"subset": 3, "mnist": 5}
+EPOCHS = {"subset": 16}  # a fifteenth of the images: more passes; full MNIST trains as long as its recipe says
 ACCURACY = {"subset": 0.94, "mnist": 0.98}  # to be reached by every seed
 EPSILON = torch.finfo(torch.float32).eps
 BETA1, BETA2, RATE = 0.9, 0.999, 1e-3  # Adam's defaults
@@ -138,11 +139,16 @@ def step_bound(t: int) -> float:
 def examine_accuracy(lab: Lab, data: Mnist) -> ModernMlp:
     lab.section("All of it together")
     seeds = 1 if lab.fast and lab.options.data == "subset" else SEEDS[lab.options.data]
+    recipe = RECIPES["modern"]
+    epochs = EPOCHS.get(lab.options.data, recipe.epochs)
     reached: list[float] = []
     for seed in range(lab.seed, lab.seed + seeds):
         torch.manual_seed(seed)
         model = ModernMlp()
-        train_recipe("modern", model, data, seed=seed)
+        batches = TensorBatches(data.train_images, data.train_labels, recipe.batch_size, seed=seed, augment=recipe.augment)
+        steps = epochs * len(batches)
+        fit(model, batches, build_optimizer(recipe, model.parameters()), epochs=epochs, loss_fn=recipe.loss(),
+            learning_rate=lambda step, steps=steps: recipe.learning_rate_at(step, steps))  # fmt: skip
         result = evaluate(model, data.test_images, data.test_labels)
         reached.append(result.accuracy)
     spread = f"{statistics.mean(reached):.4f} ± {statistics.stdev(reached):.4f}" if seeds > 1 else f"{reached[0]:.4f}"

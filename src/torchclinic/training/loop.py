@@ -24,6 +24,7 @@ class Epoch:
     images: int
     test_accuracy: float | None = None
     test_loss: float | None = None
+    validation_loss: float | None = None
 
 
 @dataclass(slots=True)

@@ -56,8 +56,8 @@ def section_text(section: Section) -> str:
     return _content(console)
 
 
-def figure_text(figure: Figure) -> str:
-    """A figure as plain text: its own rendering, or else the table it shows."""
+def figure_text(figure: Figure | Table) -> str:
+    """A figure as plain text: its own rendering, or else the table it shows. A table likewise."""
     console = _plain_console()
     Printer(console).block(figure)
     return _content(console)

@@ -15,6 +15,7 @@ _HOME = {
     "Report": "report.model",
     "cut_head": "surgery.heads",
     "freeze": "surgery.freezing",
+    "inspect_checkpoint": "checkpoints.inspection",
     "parameter_groups": "surgery.freezing",
     "replace_head": "surgery.heads",
     "replace_stem": "surgery.stems",
@@ -27,6 +28,7 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
+    from torchclinic.checkpoints.inspection import inspect_checkpoint as inspect_checkpoint
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure
     from torchclinic.report.model import Finding as Finding

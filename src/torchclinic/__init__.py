@@ -25,6 +25,7 @@ _HOME = {
     "explain_view": "tensors.views",
     "freeze": "surgery.freezing",
     "initialize": "initialization",
+    "inspect_checkpoint": "checkpoints.inspection",
     "parameter_groups": "surgery.freezing",
     "propagation": "observe.propagation",
     "max_pool2d": "cnn.pool",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from torchclinic.observe.propagation import propagation as propagation
     from torchclinic.observe.receptive_field import receptive_field as receptive_field
     from torchclinic.observe.tracing import trace as trace
+    from torchclinic.checkpoints.inspection import inspect_checkpoint as inspect_checkpoint
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure
     from torchclinic.report.model import Finding as Finding

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchclinic.errors import InputError
 from torchclinic.observe.guard import untouched
 from torchclinic.observe.layer_signal import LayerSignal, Propagation
-from torchclinic.observe.operations import identical_rows
+from torchclinic.observe.signal_operations import identical_rows
 from torchclinic.observe.prediction import Flow, predict_backward, predict_forward
 from torchclinic.observe.signal import Node, SignalRecorder, read
 from torchclinic.theory import gain, recursions

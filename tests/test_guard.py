@@ -14,6 +14,9 @@ def network() -> nn.Sequential:
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), nn.Flatten(), nn.Linear(64, 2)]
     model = nn.Sequential(*layers)
+    model[1].eval()  # mixed modes
+    model[0].bias.requires_grad_(False)
+    model[0].weight.grad = torch.full_like(model[0].weight, float("nan"))
     return model
 
 

@@ -13,10 +13,18 @@ _HOME = {
     "Figure": "report.model",
     "Finding": "report.model",
     "Report": "report.model",
+    "cut_head": "surgery.heads",
+    "freeze": "surgery.freezing",
+    "parameter_groups": "surgery.freezing",
+    "replace_head": "surgery.heads",
+    "replace_stem": "surgery.stems",
     "stress_test": "stress",
+    "unfreeze": "surgery.freezing",
+    "unfreeze_next": "surgery.freezing",
+    "verify_frozen": "surgery.proof",
 }
 
-__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
     from torchclinic.report.model import Claim as Claim
@@ -24,6 +32,14 @@ if TYPE_CHECKING:
     from torchclinic.report.model import Finding as Finding
     from torchclinic.report.model import Report as Report
     from torchclinic.stress import stress_test as stress_test
+    from torchclinic.surgery.freezing import freeze as freeze
+    from torchclinic.surgery.freezing import parameter_groups as parameter_groups
+    from torchclinic.surgery.freezing import unfreeze as unfreeze
+    from torchclinic.surgery.freezing import unfreeze_next as unfreeze_next
+    from torchclinic.surgery.heads import cut_head as cut_head
+    from torchclinic.surgery.heads import replace_head as replace_head
+    from torchclinic.surgery.proof import verify_frozen as verify_frozen
+    from torchclinic.surgery.stems import replace_stem as replace_stem
 
 
 def __getattr__(name: str) -> Any:

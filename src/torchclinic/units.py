@@ -36,8 +36,8 @@ def format_share(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def format_number(value: object) -> str:
-    """Any measured value for a reader: four significant digits, integers whole, everything else as `str`."""
+def format_number(value: object, digits: int = 4) -> str:
+    """Any measured value for a reader: `digits` significant digits, integers whole, everything else as `str`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if isinstance(value, int):
@@ -45,5 +45,5 @@ def format_number(value: object) -> str:
     if not math.isfinite(value):
         return str(value)
     if value == 0 or 1e-3 <= abs(value) < 1e6:
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
-    return f"{value:.3e}"
+        return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+    return f"{value:.{digits - 1}e}"

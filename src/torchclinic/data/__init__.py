@@ -1,0 +1,5 @@
+"""Images: MNIST (embedded subset or in full), downloads that can be trusted, pictures of digits."""
+
+from torchclinic.data.mnist import Mnist, load_mnist, normalize
+
+__all__ = ["Mnist", "load_mnist", "normalize"]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from torchclinic.data import load_mnist, normalize
 from torchclinic.labs.lab import Lab
-from torchclinic.labs.pictures import show_evaluation, show_training
+from torchclinic.labs.pictures import show_evaluation, show_layers, show_training
 from torchclinic.training import evaluate
 
 PIXELS, HIDDEN_1, HIDDEN_2, CLASSES = 784, 256, 128, 10
@@ -130,7 +130,8 @@ def run(lab: Lab) -> None:
             loss.backward()  # backward
             optimizer.step()  # step
             curve.append((len(curve), loss.item()))
-    show_training(lab, model, curve)
+    show_training(lab, "Loss of the training batches", curve)
+    show_layers(lab, model, data.train_images[:BATCH], labels)
 
     lab.section("What it has learned")
     result = evaluate(model, data.test_images, data.test_labels)

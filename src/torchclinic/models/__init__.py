@@ -1,0 +1,20 @@
+"""The networks, and `build` to make one by name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from torchclinic.errors import InputError
+from torchclinic.models.digits import Cnn, Mlp, ModernMlp
+
+MODELS: Mapping[str, type[nn.Module]] = {"mlp": Mlp, "modern": ModernMlp, "cnn": Cnn}
+
+__all__ = ["MODELS", "Cnn", "Mlp", "ModernMlp", "build"]
+
+
+def build(name: str, **arguments: Any) -> nn.Module:
+    """The network called `name`, freshly initialized. Raises: InputError for a name there is none of."""
+    if name not in MODELS:
+        raise InputError(f'There is no model "{name}": choose one of {", ".join(MODELS)}.')
+    return MODELS[name](**arguments)

@@ -1,4 +1,4 @@
-"""A canvas that writes SVG: rectangles, lines, text, arrows, pictures. No script, no style attribute, everything escaped.
+"""A canvas that writes SVG: shapes, text, arrows, pictures. No script, no style attribute, everything escaped.
 
 Colours are CSS variables with a mid-tone fallback, and ink is `currentColor`, so one drawing is readable on a light
 and on a dark page, in a notebook and in a file. Coordinates are in pixels at 100 %; y grows downwards.
@@ -6,8 +6,9 @@ and on a dark page, in a notebook and in a file. Coordinates are in pixels at 10
 
 import base64
 import io
-from collections.abc import Sequence
-from html import escape
+import re
+from collections.abc import Mapping, Sequence
+from html import escape as escape_html
 
 import numpy as np
 from PIL import Image
@@ -27,6 +28,7 @@ INK = "currentColor"
 GOOD = "var(--tc-good, #1f9e77)"
 BAD = "var(--tc-bad, #d43f3a)"
 NONE = "none"
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class Drawing:
@@ -124,7 +126,7 @@ class Drawing:
             "fill": fill,
             "opacity": opacity if opacity < 1 else None,
         }
-        self._parts.append(f"<text{_attributes(attributes)}>{escape(str(content))}</text>")
+        self._parts.append(f"<text{_attributes(attributes)}>{_escape(str(content))}</text>")
 
     def picture(self, x: float, y: float, width: float, height: float, pixels: np.ndarray, tooltip: str = "") -> None:
         """Draw pixels [H, W] or [H, W, 3|4], uint8, as crisp squares (one embedded PNG)."""
@@ -143,24 +145,28 @@ class Drawing:
 
     def svg(self) -> str:
         size = f'viewBox="0 0 {_number(self.width)} {_number(self.height)}" width="{_number(self.width)}"'
-        description = f"<desc>{escape(self._description)}</desc>" if self._description else ""
+        description = f"<desc>{_escape(self._description)}</desc>" if self._description else ""
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} height="{_number(self.height)}" role="img" '
-            f'aria-label="{escape(self._title)}" font-family="system-ui, sans-serif" class="tc-figure">'
-            f"<title>{escape(self._title)}</title>{description}{''.join(self._parts)}</svg>"
+            f'aria-label="{_escape(self._title)}" font-family="system-ui, sans-serif" class="tc-figure">'
+            f"<title>{_escape(self._title)}</title>{description}{''.join(self._parts)}</svg>"
         )
 
     def _arrow_head(self, x1: float, y1: float, x2: float, y2: float, fill: str, opacity: float) -> None:
         length = max(((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5, 1e-9)
         dx, dy = (x2 - x1) / length, (y2 - y1) / length
-        corners = [(x2, y2), (x2 - 7 * dx - 3.5 * dy, y2 - 7 * dy + 3.5 * dx), (x2 - 7 * dx + 3.5 * dy, y2 - 7 * dy - 3.5 * dx)]
+        corners = [
+            (x2, y2),
+            (x2 - 7 * dx - 3.5 * dy, y2 - 7 * dy + 3.5 * dx),
+            (x2 - 7 * dx + 3.5 * dy, y2 - 7 * dy - 3.5 * dx),
+        ]
         path = " ".join(f"{_number(x)},{_number(y)}" for x, y in corners)
         self._shape("polygon", {"points": path}, fill=fill, opacity=opacity)
 
     def _shape(
         self,
         tag: str,
-        shape: dict[str, object],
+        shape: Mapping[str, object],
         *,
         fill: str = "",
         stroke: str = "",
@@ -168,22 +174,29 @@ class Drawing:
         dash: str = "",
         tooltip: str = "",
     ) -> None:
-        shape |= {
+        attributes = dict(shape) | {
             "fill": fill or None,
             "stroke": stroke or None,
             "opacity": opacity if opacity < 1 else None,
             "stroke-dasharray": dash or None,
         }
-        inner = f"<title>{escape(tooltip)}</title>" if tooltip else ""
-        self._parts.append(f"<{tag}{_attributes(shape)}>{inner}</{tag}>" if inner else f"<{tag}{_attributes(shape)}/>")
+        inner = f"<title>{_escape(tooltip)}</title>" if tooltip else ""
+        self._parts.append(
+            f"<{tag}{_attributes(attributes)}>{inner}</{tag}>" if inner else f"<{tag}{_attributes(attributes)}/>"
+        )
 
 
 def _attributes(attributes: dict[str, object]) -> str:
     return "".join(
-        f' {key}="{_number(value) if isinstance(value, float) else escape(str(value))}"'
+        f' {key}="{_number(value) if isinstance(value, float) else _escape(str(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
+
+
+def _escape(text: str) -> str:
+    """Text as XML can hold it: marked up, and without the characters that XML forbids."""
+    return escape_html(_NOT_XML.sub("\ufffd", text))
 
 
 def _number(value: float) -> str:

@@ -59,7 +59,7 @@ class Claim:
             "predicted": _finite(self.predicted),
             "measured": _finite(self.measured),
             "relation": self.relation,
-            "tolerance": self.tolerance,
+            "tolerance": _finite(self.tolerance),
             "unit": self.unit,
             "passed": self.passed,
             "source": self.source,
@@ -212,8 +212,8 @@ class Report:
             "claims": [claim.to_dict() for claim in self.claims],
             "checked": list(self.checked),
             "not_checked": [item.to_dict() for item in self.not_checked],
-            "environment": dict(self.environment),
-            **self.data,
+            "environment": _json_safe(self.environment),
+            **_json_safe(self.data),
         }
 
     def __str__(self) -> str:
@@ -229,6 +229,15 @@ class Report:
 
 def worst_severity(findings: Sequence[Finding]) -> Severity | None:
     return next((severity for severity in SEVERITIES if any(f.severity == severity for f in findings)), None)
+
+
+def _json_safe(value: Any) -> Any:
+    """Nested data as JSON can hold it; a tuple becomes a list, a numpy scalar the Python number."""
+    if isinstance(value, Mapping):
+        return {str(key): _json_safe(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_safe(item) for item in value]
+    return _finite(value.item() if hasattr(value, "item") else value)
 
 
 def _finite(value: Value) -> Value:

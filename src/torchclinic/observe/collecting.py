@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-
-
 from torchclinic.observe.dataflow import Node
 from torchclinic.observe.records import (
     ModelRecord,
@@ -12,7 +10,7 @@ from torchclinic.observe.records import (
     RetainedGraph,
     RunRecord,
 )
-from torchclinic.observe.training import OptimizerTrack, ParameterTrack, unchanged
+from torchclinic.observe.training import OptimizerTrack, ParameterTrack, refresh
 
 if TYPE_CHECKING:
     from torchclinic.observe.modules import ModelTrack
@@ -31,13 +29,9 @@ def collect(session: "Session") -> RunRecord:
     run.losses_seen = list(zip(session.losses_steps, session.losses_values, strict=True))
     run.seconds, run.overhead = session.budget.elapsed, session.budget.overhead
     run.models = [_model(track, session, names) for track in session.modules.models.values()]
-    run.parameters = [
-        names.record(track) for track in training.parameters.values() if track.ref() is not None
-    ]
+    run.parameters = [names.record(track) for track in training.parameters.values()]
     run.optimizers = [_optimizer(track, session, names) for track in training.optimizers.values()]
-    run.manual_updates = any(
-        record.reached and not record.unchanged and not record.owned for record in run.parameters
-    )
+    run.manual_updates = any(record.reached and not record.unchanged and not record.owned for record in run.parameters)
     for scheduler, _ in session.state.schedulers.values():
         scheduler.epochs = max((loader.iterators for loader in session.state.loaders.values()), default=0)
     operations, state, modules = session.operations, session.state, session.modules
@@ -76,14 +70,14 @@ class _Names:
 
     def record(self, track: ParameterTrack) -> ParameterRecord:
         modules, training = self.session.modules, self.session.training
-        tensor = track.ref()
-        assert tensor is not None
-        model = self.model_of(id(tensor))
-        owner = next((m.owner_of[id(tensor)] for m in self.models if id(tensor) in m.owner_of), (0, ""))
+        refresh(track)
+        key = track.key
+        model = self.model_of(key)
+        owner = next((m.owner_of[key] for m in self.models if key in m.owner_of), (0, ""))
         held_by, line = modules.unregistered.get(owner[0], ("", ""))
         stepping = [t for t in training.optimizers.values() if t.index in track.owners and t.steps > 0]
         siblings = next((m.siblings[owner[0]] for m in self.models if owner[0] in m.siblings), ())
-        name = self.prefix(model) + model.parameter_names[id(tensor)] if model is not None else track.user_name
+        name = self.prefix(model) + model.parameter_names[key] if model is not None else track.user_name
         return ParameterRecord(
             name=name or "(unnamed)",
             module=name.rpartition(".")[0],
@@ -95,21 +89,21 @@ class _Names:
             owned=bool(stepping),
             owner_steps=max((t.steps for t in stepping), default=0),
             line=line or track.line.partition("|")[2],
-            requires_grad=tensor.requires_grad,
+            requires_grad=track.requires_grad,
             module_ran=modules.ran.get(owner[0], 0),
             backwards=track.backwards,
             reached=track.reached,
             sibling_ran=any(key in modules.ran for key in siblings),
             loaded=track.loaded,
             evaluating=owner[0] in modules.ran and owner[0] not in modules.ran_training,
-            unchanged=unchanged(track),
+            unchanged=track.unchanged,
             persistent=len(track.reached_steps) >= 2,
             input_like=track.input_like,
             model_steps=self.session.step - track.born,
             rows_equal=track.rows_equal,
             gradient_rows_equal=track.gradient_rows_equal,
             all_zero=track.all_zero,
-            stayed_zero=track.all_zero and not bool(tensor.detach().any()),
+            stayed_zero=track.stayed_zero,
             gradient_zero=track.gradient_zero,
             cut=track.cut,
             cut_line=track.cut_line,
@@ -125,12 +119,13 @@ def _model(track: "ModelTrack", session: "Session", names: _Names) -> ModelRecor
 
 
 def _optimizer(track: OptimizerTrack, session: "Session", names: _Names) -> OptimizerRecord:
-    owned = track.parameters()
+    track.parameters()
+    owned = track.keys
     orphans = 0
-    for parameter in owned:
-        known = session.training.parameters.get(id(parameter))
+    for key in owned:
+        known = session.training.parameters.get(key)
         untouched = known is None or known.reached == 0
-        orphans += untouched and names.model_of(id(parameter)) is None
+        orphans += untouched and names.model_of(key) is None
     rates = [rate for _, rate in track.rates]
     high = max(rates, default=0.0)
     start = track.steps
@@ -159,7 +154,11 @@ def _retained(session: "Session") -> list[RetainedGraph]:
 def find_retained(session: "Session") -> None:
     """Chains of additions that hold the losses of three or more steps, each of which was already run backward."""
     for node in session.flow.created:
-        if node.op in ("add", "add_", "div", "mul") and node.requires_grad and node.line not in session.training.retained:
+        if (
+            node.op in ("add", "add_", "div", "mul")
+            and node.requires_grad
+            and node.line not in session.training.retained
+        ):
             steps = _summed_losses(node)
             if len(steps) >= 3:
                 record = RetainedGraph(node.line, max(steps), len(steps), "sum")
@@ -203,5 +202,3 @@ def find_cuts(session: "Session") -> None:
 
 def _descends(node: Node, origin: Node) -> bool:
     return any(ancestor is origin for ancestor in node.ancestors())
-
-

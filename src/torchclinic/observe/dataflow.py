@@ -15,9 +15,7 @@ from torch.overrides import TorchFunctionMode
 from torchclinic.observe.lines import user_line
 
 TRANSPARENT = frozenset(
-    "view reshape squeeze unsqueeze flatten unflatten permute transpose t T mT contiguous to float double half bfloat16 "
-    "type type_as clone expand expand_as view_as reshape_as getitem select narrow movedim swapaxes cpu cuda detach "
-    "squeeze_ unsqueeze_ requires_grad_ identity ravel data".split()
+    ["view", "reshape", "squeeze", "unsqueeze", "flatten", "unflatten", "permute", "transpose", "t", "T", "mT", "contiguous", "to", "float", "double", "half", "bfloat16", "type", "type_as", "clone", "expand", "expand_as", "view_as", "reshape_as", "getitem", "select", "narrow", "movedim", "swapaxes", "cpu", "cuda", "detach", "squeeze_", "unsqueeze_", "requires_grad_", "identity", "ravel", "data"]
 )
 MAX_NODES = 60_000
 
@@ -174,7 +172,15 @@ class CallMode(TorchFunctionMode):
         return bool(stack) and stack[-1] is self
 
 
-_REFLECTED = {"rsub": "sub", "radd": "add", "rmul": "mul", "rdiv": "div", "rtruediv": "div", "truediv": "div", "rpow": "pow"}
+_REFLECTED = {
+    "rsub": "sub",
+    "radd": "add",
+    "rmul": "mul",
+    "rdiv": "div",
+    "rtruediv": "div",
+    "truediv": "div",
+    "rpow": "pow",
+}
 _IN_PLACE = {"iadd": "add_", "isub": "sub_", "imul": "mul_", "idiv": "div_", "itruediv": "div_", "ipow": "pow_"}
 _NAMES = {"true_divide": "div", "divide": "div", "multiply": "mul", "subtract": "sub", "absolute": "abs"}
 

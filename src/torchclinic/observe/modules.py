@@ -74,7 +74,8 @@ class ModuleWatch:
         self.models: dict[int, ModelTrack] = {}
         self.stack: list[tuple[str, nn.Module]] = []
         self.forwards: list[ForwardPass] = []
-        self.outputs: dict[int, tuple[ForwardPass, list[Node]]] = {}  # by position in `forwards`
+        self.outputs: dict[int, tuple[ForwardPass, list[Node], ModelTrack]] = {}
+        self.attached: list[tuple[ForwardPass, ModelTrack]] = []  # a backward used them, no step has yet
         self.module_outputs: dict[int, Node | None] = {}
         self.ran: dict[int, int] = {}  # module -> forwards with gradients
         self.ran_training: set[int] = set()
@@ -99,6 +100,10 @@ class ModuleWatch:
                     return original(module, *args, **kwargs)
             if session.quiet or not session.on_own_thread():
                 return original(module, *args, **kwargs)
+            if not self.stack and id(module) in models:
+                session.model_begins()
+                if not session.active:
+                    return original(module, *args, **kwargs)
             return self.observe(original, module, args, kwargs)
 
         return __call__
@@ -111,10 +116,12 @@ class ModuleWatch:
 
     def observe(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         outermost = not self.stack
-        if outermost:
-            with torch._C.DisableTorchFunction():
-                self._begin(module, args, kwargs)
-        path = self._path(module)
+        path = ""
+        grad = torch.is_grad_enabled()
+        with self.session.own():
+            if outermost:
+                self._begin(module, args, kwargs, grad)
+            path = self._path(module)
         self.stack.append((path, module))
         try:
             result = original(module, *args, **kwargs)
@@ -122,7 +129,7 @@ class ModuleWatch:
             self.stack.pop()
             if outermost:
                 opened, self._open = self._open, None
-        with torch._C.DisableTorchFunction():
+        with self.session.own():
             if outermost:
                 if opened is not None:
                     self._end(opened, module, result)
@@ -143,7 +150,7 @@ class ModuleWatch:
                         self._open_model.owner_of.setdefault(id(parameter), (id(inner), type(inner).__name__))
         return path
 
-    def _begin(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+    def _begin(self, module: nn.Module, args: Any, kwargs: Any, with_grad: bool) -> None:
         if next(module.parameters(), None) is None:
             self._open_model = None
             return
@@ -152,7 +159,6 @@ class ModuleWatch:
             model.read(module)
         model.calls += 1
         self._open_model = model
-        with_grad = torch.is_grad_enabled()
         forward = ForwardPass(model.kind, self.session.step, user_line(3), with_grad, module.training)
         forward.all_eval = not any(inner.training for inner in module.modules())
         forward.recomputed = _called_from(_RECOMPUTING) or self.session.in_backward
@@ -170,7 +176,7 @@ class ModuleWatch:
             self.ran_training.add(id(module))
         flow = self.session.flow
         nodes = [node for tensor in tensors_in(result) if (node := flow.node_of(tensor)) is not None]
-        self.outputs[id(forward)] = (forward, nodes)
+        self.outputs[id(forward)] = (forward, nodes, self.track(module))
         self.module_outputs[id(module)] = nodes[0] if nodes else None
         if isinstance(module, nn.Linear | _ConvNd | _BatchNorm | _DropoutNd):
             self._open = forward

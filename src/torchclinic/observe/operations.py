@@ -42,7 +42,20 @@ _COMPARISONS = {"eq", "ne"}
 _OUTER = {"sub", "mul", "add", "div", "eq", "ne"}
 _SPREAD = {"mean", "sum"}
 _CUTS = {"numpy", "item", "tolist", "argmax", "detach", "data", "detach_", "__array__", "array"}
-_WRITES = {"add_", "sub_", "mul_", "div_", "clamp_", "zero_", "fill_", "normal_", "uniform_", "copy_", "setitem", "neg_"}
+_WRITES = {
+    "add_",
+    "sub_",
+    "mul_",
+    "div_",
+    "clamp_",
+    "zero_",
+    "fill_",
+    "normal_",
+    "uniform_",
+    "copy_",
+    "setitem",
+    "neg_",
+}
 _MUTATING = {"add_", "sub_", "mul_", "div_", "pow_", "neg_", "clamp_", "sqrt_", "log_"}
 _COPYING = {"reshape", "contiguous", "flatten", "ravel"}
 _SLICES = {"getitem", "select", "narrow", "detach"}
@@ -70,25 +83,36 @@ class OperationWatch:
         session = self.session
         if not session.listening():
             return func(*args, **kwargs)
-        loss = self._loss(name, func, args, kwargs) if name in LOSSES else None
-        if name == "setitem" or (name.endswith("_") and name in _WRITES):
-            self._write(name, args[0])
+        grad = torch.is_grad_enabled()
+        loss: LossCall | None = None
+        with session.own():
+            if name in LOSSES:
+                loss = self._loss(name, func, args, kwargs, grad)
+            if name == "setitem" or (name.endswith("_") and name in _WRITES):
+                self._write(name, args[0])
         result = func(*args, **kwargs)
-        if isinstance(result, Tensor):
-            node = make_node(session.flow, name, args, kwargs, result, session.step, session.modules.where())
-            self._look(name, node, result, args, kwargs)
-            if loss is not None:
+        with session.own():
+            self._made(name, result, args, kwargs, grad)
+            if loss is not None and isinstance(result, Tensor):
                 self._loss_value(loss, result)
-        elif name in _CUTS and args and isinstance(args[0], Tensor):
-            session.flow.leaf(args[0]).cuts.append((name, user_line(3)))
-        elif isinstance(result, tuple | list):
-            for item in tensors_in(result, 1):
-                make_node(session.flow, name, args, kwargs, item, session.step, session.modules.where())
-        elif name == "setitem" and args and isinstance(args[0], Tensor):
-            make_node(session.flow, "setitem", args, kwargs, args[0], session.step, session.modules.where())
         return result
 
-    def _look(self, name: str, node: Node, result: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _made(self, name: str, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], grad: bool) -> None:
+        flow, step, where = self.session.flow, self.session.step, self.session.modules.where()
+        if isinstance(result, Tensor):
+            node = make_node(flow, name, args, kwargs, result, step, where)
+            self._look(name, node, result, args, kwargs, grad)
+        elif name in _CUTS and args and isinstance(args[0], Tensor):
+            flow.leaf(args[0]).cuts.append((name, user_line(3)))
+        elif isinstance(result, tuple | list):
+            for item in tensors_in(result, 1):
+                make_node(flow, name, args, kwargs, item, step, where)
+        elif name == "setitem" and args and isinstance(args[0], Tensor):
+            make_node(flow, "setitem", args, kwargs, args[0], step, where)
+
+    def _look(
+        self, name: str, node: Node, result: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any], grad: bool
+    ) -> None:
         session = self.session
         if name == "getitem":
             index = args[1] if isinstance(args[1], tuple) else (args[1],)
@@ -105,10 +129,10 @@ class OperationWatch:
             self._reduction(node)
         if name in _SLICES:
             self._slice(node, result, args[0])
-        if result.is_floating_point() and session.training_now():
+        if grad and result.is_floating_point() and not session.training.inside_step:
             session.numerics.look(name, node, result, args)
 
-    def _loss(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> LossCall | None:
+    def _loss(self, name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], grad: bool) -> LossCall | None:
         session = self.session
         bound = bind(func, args, kwargs)
         prediction, target = bound.get("input"), bound.get("target")
@@ -119,7 +143,7 @@ class OperationWatch:
             session.step,
             user_line(4),
             session.modules.where(),
-            torch.is_grad_enabled() and (prediction.requires_grad or target.requires_grad),
+            grad and (prediction.requires_grad or target.requires_grad),
             session.step == 0,
             any(model.tied for model in session.modules.models.values()),
             self._operand(prediction),
@@ -185,7 +209,12 @@ class OperationWatch:
         if result.requires_grad or not result.is_floating_point() or not node.parents:
             return
         base = result._base
-        if base is None or base.numel() < 2 * result.numel() or base.requires_grad or isinstance(base, torch.nn.Parameter):
+        if (
+            base is None
+            or base.numel() < 2 * result.numel()
+            or base.requires_grad
+            or isinstance(base, torch.nn.Parameter)
+        ):
             return
         if self.session.modules.stack or self.session.training.inside_step:
             return
@@ -248,7 +277,7 @@ class OperationWatch:
 
     def end_window(self) -> None:
         """Judge what needs the whole window: views that outlived their base, and mutated data that fed a model."""
-        forwards = [node for _, nodes in self.session.modules.outputs.values() for node in nodes]
+        forwards = [node for _, nodes, _ in self.session.modules.outputs.values() for node in nodes]
         touched = {id(ancestor) for node in forwards for ancestor in node.ancestors()}
         for record, node in self._mutated_nodes:
             record.feeds_model = record.feeds_model or id(node) in touched
@@ -299,6 +328,5 @@ def fill_loss(call: LossCall, prediction: Tensor, target: Tensor, measurements: 
         class_dim = -1 if call.function == "kl_div" or prediction.dim() == 1 else 1
         call.classes = prediction.shape[class_dim]
     ignore = call.options.get("ignore_index")
-    with torch.no_grad():
-        measure_operand(call.prediction, prediction, measurements, class_dim)
-        measure_operand(call.target, target, measurements, None, ignore if isinstance(ignore, int) else None)
+    measure_operand(call.prediction, prediction, measurements, class_dim)
+    measure_operand(call.target, target, measurements, None, ignore if isinstance(ignore, int) else None)

@@ -29,13 +29,35 @@ from torchclinic.observe.operations import OperationWatch
 from torchclinic.observe.patches import Patches
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.state import StateWatch
-from torchclinic.observe.training import TrainingWatch
+from torchclinic.observe.training import TrainingWatch, refresh
 
 EARLY_STEPS = 10
 EARLY_BACKWARDS = 60
-EVALUATIONS = 4  # phases of evaluation of which the first two forwards are observed
+EVALUATIONS = 4  # phases of evaluation that are looked at whatever the budget
+EVALUATION_FORWARDS = 3  # forwards that are observed in each
 
 _current: "weakref.ref[Session] | None" = None
+
+
+class Own:
+    """Our own work: no function mode, no gradients, and an error of ours ends the observation, never the script."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+
+    def __enter__(self) -> None:
+        self._grad = torch.is_grad_enabled()
+        self._functions = torch._C.DisableTorchFunction()
+        self._functions.__enter__()
+        torch._C._set_grad_enabled(False)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
+        torch._C._set_grad_enabled(self._grad)
+        self._functions.__exit__(kind, error, tb)
+        if not isinstance(error, Exception) or os.environ.get("TORCHCLINIC_STRICT"):
+            return False
+        self._session.give_up(error)
+        return True
 
 
 class StopRun(BaseException):
@@ -57,8 +79,10 @@ class Session:
     def __init__(self, *, budget: float = 0.05, max_steps: int | None = None) -> None:
         self.run = RunRecord()
         self.budget = Budget(budget)
-        self.max_steps = max_steps
         self.on_step: Callable[[Session], None] | None = None
+        self.wants_stop: Callable[[Session], bool] = lambda session: (
+            bool(max_steps) and session.step >= (max_steps or 0)
+        )
         self.flow = Dataflow()
         self.measurements = Measurements()
         self.modules = ModuleWatch(self)
@@ -147,6 +171,16 @@ class Session:
             register_optimizer_step_post_hook(self._after_step),
         ]
 
+    def own(self) -> Own:
+        return Own(self)
+
+    def give_up(self, error: Exception) -> None:
+        """An error of ours: stop observing, say so, leave the script alone."""
+        if not self._dead:
+            self.run.limits.append(f"observing stopped at step {self.step}: {type(error).__name__}: {error}")
+        self._dead = True
+        self.active = self.waiting = False
+
     # -- what the parts ask -----------------------------------------------------------------------------------------
 
     def recording(self) -> bool:
@@ -157,9 +191,6 @@ class Session:
 
     def on_own_thread(self) -> bool:
         return threading.get_ident() == self._thread
-
-    def training_now(self) -> bool:
-        return torch.is_grad_enabled() and not self.training.inside_step
 
     def clock(self) -> int:
         return self.steps_total
@@ -180,17 +211,19 @@ class Session:
         self._mode_on = True
 
     def deactivate(self, final: bool = False) -> None:
-        if not self._mode_on or self._dead:
+        if not self._mode_on or os.getpid() != self._pid:
             self.active = False
             return
         if not final and not self._mode.on_top():
             return  # the user's own mode lies above; try again after the next step
-        with torch._C.DisableTorchFunction():
+        with self.own():
             self.measurements.flush()
             self.operations.end_window()
             self._close_forwards()
             find_cuts(self)
             find_retained(self)
+            for track in self.training.parameters.values():
+                refresh(track)
         self.seen_operations = [(n.op, n.line, n.where) for n in self.flow.created[-3000:] if n.op]
         self.active = False
         if self._mode.on_top():
@@ -210,42 +243,56 @@ class Session:
             return
         evaluating = not torch.is_grad_enabled()
         if evaluating:
-            if self._evaluation_forwards == 0:
-                self.evaluating += 1
-            self._evaluation_forwards += 1
-            wanted = self.evaluating <= EVALUATIONS or self.evaluating & (self.evaluating - 1) == 0
-            if self._evaluation_forwards <= 2 and wanted and self.budget.allows():
+            self._count_evaluation()
+            later = self.evaluating & (self.evaluating - 1) == 0 and self.budget.allows()
+            if self._evaluation_forwards <= EVALUATION_FORWARDS and (self.evaluating <= EVALUATIONS or later):
                 self.activate()
+        elif self._early():
+            self.activate()
+
+    def model_begins(self) -> None:
+        """A model is called while everything is observed: a long evaluation is not followed to its end."""
+        if torch.is_grad_enabled():
+            return
+        self._count_evaluation()
+        if self._evaluation_forwards > EVALUATION_FORWARDS and not self.modules.pending:
+            self.deactivate()
+
+    def _count_evaluation(self) -> None:
+        if self._evaluation_forwards == 0:
+            self.evaluating += 1
+        self._evaluation_forwards += 1
+
+    def _early(self) -> bool:
+        return self.step < EARLY_STEPS and (self.training.backwards < EARLY_BACKWARDS or self.step < 3)
 
     def end_of_step(self) -> None:
         """After an optimizer's step: decide whether the next one is observed."""
         self._evaluation_forwards = 0
         if self.active:
             self.run.observed_steps += 1
-            with torch._C.DisableTorchFunction():
+            with self.own():
                 self.measurements.flush()
                 self.operations.end_window()
                 self._close_forwards()
-            early = self.step < EARLY_STEPS and (self.training.backwards < EARLY_BACKWARDS or self.step < 3)
             self.budget.step(observed=True)
-            if not early:
+            if not self._early():
                 self.deactivate()
         else:
             self.budget.step(observed=False)
             if self.budget.due(self.step):
                 self.activate()
         if self.on_step is not None:
-            self.on_step(self)
-        if self.max_steps is not None and self.step >= self.max_steps:
+            with self.own():
+                self.on_step(self)
+        if self.wants_stop(self):
             raise StopRun
 
     def _close_forwards(self) -> None:
         owned = {i for t in self.training.optimizers.values() if t.steps for i in map(id, t.parameters())}
-        models = {m.kind: m for m in self.modules.models.values()}
-        for forward, nodes in self.modules.outputs.values():
+        for forward, nodes, model in self.modules.outputs.values():
             forward.feeds_backward = forward.feeds_backward or any(node.used for node in nodes)
-            model = models.get(forward.model)
-            forward.trained = forward.trained or (model is not None and not owned.isdisjoint(model.parameter_names))
+            forward.trained = forward.trained or not owned.isdisjoint(model.parameter_names)
         if len(self.modules.forwards) > 2000:
             del self.modules.forwards[500:1500]
 
@@ -263,7 +310,7 @@ class Session:
             finally:
                 self.in_backward = False
             if record is not None:
-                with torch._C.DisableTorchFunction(), torch.no_grad():
+                with self.own():
                     self.training.after_backward(record, self.flow.node_of(root))
             return result
 
@@ -274,7 +321,7 @@ class Session:
         training.backwards += 1
         if self.waiting:
             self.activate()
-        with torch._C.DisableTorchFunction(), torch.no_grad():
+        with self.own():
             self._loss(root)
             training.root_refs.append((self.step, "", weakref.ref(root)))
             del training.root_refs[:-64]
@@ -295,8 +342,10 @@ class Session:
     def _attach(self, record: Any) -> None:
         """The forwards since the previous backward belong to this one if it depends on them."""
         for forward in self.modules.pending:
-            _, nodes = self.modules.outputs.get(id(forward), (None, []))
-            forward.feeds_backward = any(node.used for node in nodes)
+            entry = self.modules.outputs.get(id(forward))
+            if entry is not None and any(node.used for node in entry[1]):
+                forward.feeds_backward = True
+                self.modules.attached.append((forward, entry[2]))
         self.modules.pending = [f for f in self.modules.pending if not f.feeds_backward][-20:]
 
     def _loss(self, root: Tensor) -> None:
@@ -323,7 +372,8 @@ class Session:
         def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(owner, *args, **kwargs)
             if not self._dead and self.on_own_thread():
-                self.training.cleared(owner)
+                with self.own():
+                    self.training.cleared(owner)
             return result
 
         return zero_grad
@@ -332,7 +382,8 @@ class Session:
         def __init__(optimizer: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             original(optimizer, *args, **kwargs)
             if not self._dead and self.on_own_thread():
-                self.training.optimizer(optimizer)
+                with self.own():
+                    self.training.optimizer(optimizer)
                 if self.waiting:
                     self.activate()
 
@@ -354,10 +405,10 @@ class Session:
             return
         self.training.inside_step += 1
         if self.steps_total == 0:
-            with torch._C.DisableTorchFunction(), torch.no_grad():
+            with self.own():
                 self.state.compare_loaded()
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
-        with torch._C.DisableTorchFunction(), torch.no_grad():
+        with self.own():
             self.training.before_step(optimizer, closure is not None)
         if closure is None and self.active:
             self.quiet = True
@@ -366,7 +417,7 @@ class Session:
         if self._dead or not self.on_own_thread():
             return
         self.quiet = False
-        with torch._C.DisableTorchFunction(), torch.no_grad():
+        with self.own():
             self.training.after_step(optimizer)
         self.training.inside_step -= 1
         if self.training.inside_step:

@@ -69,9 +69,10 @@ class StateWatch:
             finally:
                 self._depth -= 1
             if self._depth == 0 and self.session.recording() and isinstance(result, dict):
-                self.takes.append(Take(module, result, self.session.clock()))
-                del self.takes[:-50]
-                self.take_counts[id(module)] = self.take_counts.get(id(module), 0) + 1
+                with self.session.own():
+                    self.takes.append(Take(module, result, self.session.clock()))
+                    del self.takes[:-50]
+                    self.take_counts[id(module)] = self.take_counts.get(id(module), 0) + 1
             return result
 
         return state_dict
@@ -79,11 +80,11 @@ class StateWatch:
     def wrap_load(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def load_state_dict(module: nn.Module, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
             if self.session.recording():
-                with torch._C.DisableTorchFunction():
+                with self.session.own():
                     self._used(list(tensors_in(state_dict, 2)), "load", module)
             result = original(module, state_dict, *args, **kwargs)
             if self.session.recording():
-                with torch._C.DisableTorchFunction():
+                with self.session.own():
                     self._load(module, state_dict, args, kwargs)
             return result
 
@@ -106,7 +107,9 @@ class StateWatch:
             self.session.training.track(parameter).loaded = True
         if self.session.step == 0 and len(self._loaded) < 20:
             prints = {
-                name: fingerprint(p) for name, p in module.named_parameters() if name in state and p.dim() >= 2 and is_plain(p)
+                name: fingerprint(p)
+                for name, p in module.named_parameters()
+                if name in state and p.dim() >= 2 and is_plain(p)
             }
             self._loaded.append((record, weakref.ref(module), prints))
 
@@ -143,7 +146,7 @@ class StateWatch:
     def wrap_save(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def save(obj: Any, f: Any, *args: Any, **kwargs: Any) -> Any:
             if self.session.recording():
-                with torch._C.DisableTorchFunction():
+                with self.session.own():
                     tensors = list(tensors_in(obj, 4))
                     self._used(tensors, "save")
                     self._pinned(tensors)
@@ -171,7 +174,8 @@ class StateWatch:
         def __iter__(loader: Any) -> Any:  # noqa: N807
             iterator = original(loader)
             if self.session.recording() and len(self.loaders) < 100:
-                self._opened(loader, iterator)
+                with self.session.own():
+                    self._opened(loader, iterator)
             return iterator
 
         return __iter__
@@ -210,7 +214,8 @@ class StateWatch:
     def wrap_schedule(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
             if self.session.recording() and not getattr(scheduler, "_is_initial", False):
-                self._scheduled(scheduler)
+                with self.session.own():
+                    self._scheduled(scheduler)
             return original(scheduler, *args, **kwargs)
 
         return step

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchclinic.observe.dataflow import Node
 from torchclinic.observe.facts import is_plain, norms
 from torchclinic.observe.lines import user_line, user_name
-from torchclinic.observe.records import BackwardPass, RetainedGraph, StepRecord
+from torchclinic.observe.records import BackwardPass, ForwardPass, RetainedGraph, StepRecord
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
@@ -20,13 +20,40 @@ PATTERN_CAP = 600
 
 class ParameterTrack:
     __slots__ = (
-        "all_zero", "backwards", "cut", "cut_line", "born", "consumed", "first", "gradient_rows_equal", "gradient_zero", "input_like",
-        "is_parameter", "left", "line", "loaded", "name", "owners", "reached", "reached_steps", "ref", "rows_equal",
-        "shape", "stale", "stayed_zero", "user_name",
+        "all_zero",
+        "backwards",
+        "born",
+        "consumed",
+        "cut",
+        "cut_line",
+        "first",
+        "gradient_rows_equal",
+        "gradient_zero",
+        "input_like",
+        "is_parameter",
+        "key",
+        "left",
+        "line",
+        "loaded",
+        "name",
+        "owners",
+        "reached",
+        "reached_steps",
+        "ref",
+        "requires_grad",
+        "rows_equal",
+        "shape",
+        "stale",
+        "stayed_zero",
+        "unchanged",
+        "user_name",
     )  # fmt: skip
 
     def __init__(self, tensor: Tensor, step: int) -> None:
         self.ref = weakref.ref(tensor)
+        self.key = id(tensor)
+        self.requires_grad = tensor.requires_grad
+        self.unchanged = True  # bitwise, since it was first seen
         self.shape = tuple(tensor.shape)
         self.is_parameter = isinstance(tensor, nn.Parameter)
         self.name = ""
@@ -63,13 +90,17 @@ class OptimizerTrack:
         self.clear_line = ""
         self.pattern: list[str] = []
         self.rates: list[tuple[int, float]] = []
+        self.keys: list[int] = []  # identities of what it owned when it was last looked at
         self.input_backwards = False
         self.path_exists = True
         self.reached_since_step = 0
 
     def parameters(self) -> list[Tensor]:
         optimizer = self.ref()
-        return [] if optimizer is None else [p for group in optimizer.param_groups for p in group["params"]]
+        owned = [] if optimizer is None else [p for group in optimizer.param_groups for p in group["params"]]
+        if optimizer is not None:
+            self.keys = [id(parameter) for parameter in owned]
+        return owned
 
     def mark(self, event: str) -> None:
         if len(self.pattern) < PATTERN_CAP:
@@ -225,9 +256,18 @@ class TrainingWatch:
         track.cleared_after_backward = track.backwards_uncleared > 0
         track.backwards_uncleared = 0
         if self.session.active:
+            self._forwards_of(track)
             for parameter in track.parameters():
                 known = self.track(parameter)
                 known.consumed = known.stale = False
+
+    def _forwards_of(self, track: OptimizerTrack) -> list[ForwardPass]:
+        """Take out the forwards that gave gradients to what `track` owns and wait for its step."""
+        owned = {id(parameter) for parameter in track.parameters()}
+        attached = self.session.modules.attached
+        own = [entry for entry in attached if not owned.isdisjoint(entry[1].parameter_names)]
+        attached[:] = [entry for entry in attached if entry not in own][-50:]
+        return [forward for forward, _ in own]
 
     # -- steps ------------------------------------------------------------------------------------------------------
 
@@ -277,6 +317,8 @@ class TrainingWatch:
             record.update_norm = sum(size * size for size in moves) ** 0.5
             record.weight_norm = sum(size * size for size in nonzero(live)) ** 0.5
         if self.session.active:
+            for forward in self._forwards_of(track):
+                forward.stepped = True
             for parameter in track.parameters():
                 known = self.track(parameter)
                 known.consumed = parameter.grad is not None
@@ -336,14 +378,17 @@ def _initial_facts(track: ParameterTrack, values: Tensor) -> None:
     track.first = flat[:: max(1, flat.numel() // 256)].clone()
 
 
-def unchanged(track: ParameterTrack) -> bool:
-    """Bitwise the same as when it was first seen (up to 512 spread elements are compared)."""
+def refresh(track: ParameterTrack) -> None:
+    """Compare with the values when it was first seen (up to 512 spread elements); the tensor may be gone later."""
     tensor = track.ref()
     if tensor is None or track.first is None or not is_plain(tensor):
-        return False
+        return
+    track.requires_grad = tensor.requires_grad
     flat = tensor.detach().reshape(-1)
     now = flat[:: max(1, flat.numel() // 256)]
-    return now.shape == track.first.shape and now.device == track.first.device and torch.equal(now, track.first)
+    same = now.shape == track.first.shape and now.device == track.first.device and torch.equal(now, track.first)
+    track.unchanged = track.unchanged and same
+    track.stayed_zero = track.stayed_zero and not bool(flat.any())
 
 
 def _divides_itself(node: Node | None) -> bool:
@@ -351,4 +396,3 @@ def _divides_itself(node: Node | None) -> bool:
     if node is None or node.op != "div" or len(node.parents) != 2:
         return False
     return node.parents[0].producer() is node.parents[1].producer()
-

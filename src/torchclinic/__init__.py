@@ -42,6 +42,7 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
+    from torchclinic.checkpoints.inspection import inspect_checkpoint as inspect_checkpoint
     from torchclinic.cnn.conv import conv2d as conv2d
     from torchclinic.cnn.pool import avg_pool2d as avg_pool2d
     from torchclinic.cnn.pool import max_pool2d as max_pool2d
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from torchclinic.observe.propagation import propagation as propagation
     from torchclinic.observe.receptive_field import receptive_field as receptive_field
     from torchclinic.observe.tracing import trace as trace
-    from torchclinic.checkpoints.inspection import inspect_checkpoint as inspect_checkpoint
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure
     from torchclinic.report.model import Finding as Finding

@@ -111,7 +111,6 @@ def _exit_code(request: SystemExit) -> int:
         return 0
     if isinstance(request.code, int):
         return request.code
-    print(request.code, file=sys.stderr)  # noqa: T201: what Python does
     return 1
 
 

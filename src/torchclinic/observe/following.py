@@ -8,7 +8,7 @@ from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from torchclinic.errors import InputError
-from torchclinic.observe.operations import BENDS
+from torchclinic.observe.signal_operations import BENDS
 from torchclinic.theory.activations import Activation, activation, is_activation, leaky
 
 NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)

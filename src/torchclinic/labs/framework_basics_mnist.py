@@ -3,8 +3,8 @@
     torchclinic lab framework-basics-mnist [--data mnist]
 
 A multilayer perceptron as a custom module, the manual loop, and the mathematics behind each of its lines.
-Sources: PyTorch's documentation of `Tensor.view`; Bishop 2006, Pattern Recognition and Machine Learning, eq. 4.109
-(gradient of softmax cross-entropy); He et al. 2015, arXiv:1502.01852, eq. 7 (mean squares); Guo et al. 2017, arXiv:1706.04599, eq. 3 (calibration error).
+Sources: Bishop 2006, Pattern Recognition and Machine Learning, eq. 4.109 (gradient of softmax cross-entropy); He et al.
+2015, arXiv:1502.01852, eq. 7 (mean squares); Guo et al. 2017, arXiv:1706.04599, eq. 3 (calibration error).
 """
 
 import math
@@ -140,9 +140,7 @@ def run(lab: Lab) -> None:
         note=f"calibration error {result.calibration_error:.3f}; one run, seed {lab.seed}",
     )  # fmt: skip
     counted = result.confusion.diagonal().sum().item() / len(data.test_labels)
-    lab.claim(
-        "confusion", "The diagonal of the confusion matrix is the accuracy", predicted=counted, measured=result.accuracy
-    )
+    lab.claim("confusion", "The diagonal of the confusion is the accuracy", predicted=counted, measured=result.accuracy)
     show_evaluation(lab, model.hidden1.weight, data, result)
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from torchclinic.data import Mnist, load_mnist, normalize
 from torchclinic.labs.lab import Lab
+from torchclinic.report.model import Value
 from torchclinic.training import evaluate
 
 BATCH, DROP = 64, 0.2
@@ -97,7 +98,9 @@ def race(lab: Lab, data: Mnist) -> dict[str, float]:
     }
     best = {name: min(GRID, key=lambda rate: tuning[name, rate][::-1]) for name in OPTIMIZERS}
     columns = ("optimizer", *(f"{rate:g}" for rate in GRID), "best rate")
-    rows = [[name, *(_shown(tuning[name, rate][-1]) for rate in GRID), best[name]] for name in OPTIMIZERS]
+    rows: list[list[Value]] = [
+        [name, *(_shown(tuning[name, rate][-1]) for rate in GRID), best[name]] for name in OPTIMIZERS
+    ]
     lab.table(columns, rows, f"Tuning, one seed: steps to {targets[-1]:.0%} test accuracy by learning rate")
     seeds = range(lab.seed + 1, lab.seed + 1 + (3 if lab.fast else 5))  # none of them chose a rate
     runs = {name: [steps_to(targets, name, best[name], data, seed, limit) for seed in seeds] for name in OPTIMIZERS}

@@ -17,7 +17,7 @@ from torch.nn.modules import module as module_globals
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from torchclinic.observe.operations import Operation, classify
+from torchclinic.observe.signal_operations import Operation, classify
 
 SATURATED = {"sigmoid": (0.01, 0.99), "tanh": (-0.99, 0.99)}  # values within 1 % of an asymptote
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from torchclinic.report import wording
-from torchclinic.report.model import Figure, Report, Table, Value
+from torchclinic.report.model import Figure, Report, Section, Table, Value
 from torchclinic.units import format_column, format_number
 
 ASSETS = Path(__file__).with_name("assets")
@@ -31,6 +31,12 @@ def report_page(report: Report, home: str = "", question: str = "") -> str:
 def report_fragment(report: Report) -> str:
     """The report for a notebook's output cell: takes the notebook's colours, needs no other file."""
     return _clean(_templates().get_template("fragment.html.j2").render(report=report, css=_asset("content.css")))
+
+
+def section_fragment(section: Section) -> str:
+    """One section for a notebook's output cell, without the verdict of a report."""
+    template = _templates().get_template("section_fragment.html.j2")
+    return _clean(template.render(section=section, css=_asset("content.css")))
 
 
 def figure_fragment(figure: Figure) -> str:

@@ -49,8 +49,15 @@ def report_text(report: Report) -> str:
     return _content(console)
 
 
-def figure_text(figure: Figure) -> str:
-    """A figure as plain text: its own rendering, or else the table it shows."""
+def section_text(section: Section) -> str:
+    """One section as plain text, 80 columns, without the verdict of a report."""
+    console = _plain_console()
+    Printer(console).block(section)
+    return _content(console)
+
+
+def figure_text(figure: Figure | Table) -> str:
+    """A figure as plain text: its own rendering, or else the table it shows. A table likewise."""
     console = _plain_console()
     Printer(console).block(figure)
     return _content(console)

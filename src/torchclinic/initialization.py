@@ -173,6 +173,9 @@ def looks_fresh(weight: Tensor) -> bool:
     ranks = torch.arange(1, n + 1, dtype=torch.double) / n
     bound, deviation = float(values.abs().max()), float(values.square().mean().sqrt())
     uniform, normal = (values / bound + 1) / 2, torch.special.ndtr(values / deviation)
+    if bool((values > 0).all()) or bool((values < 0).all()):  # one half of such a distribution, on either side
+        side = values[0].sign()
+        uniform, normal = 2 * uniform - (side > 0).double(), 2 * normal - (side > 0).double()
     if min(float((ranks - uniform).abs().max()), float((ranks - normal).abs().max())) <= limit:
         return True
     rows = weight.detach().flatten(1).double()

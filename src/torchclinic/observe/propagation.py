@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,23 +12,25 @@ from torch import Tensor, nn
 from torchclinic.errors import InputError
 from torchclinic.observe.guard import untouched
 from torchclinic.observe.layer_signal import LayerSignal, Propagation
+from torchclinic.observe.signal_operations import identical_rows
 from torchclinic.observe.prediction import Flow, predict_backward, predict_forward
 from torchclinic.observe.signal import Node, SignalRecorder, read
-from torchclinic.observe.signal_operations import identical_rows
 from torchclinic.theory import gain, recursions
 from torchclinic.theory.activations import Activation
 from torchclinic.theory.dying_relu import dead_unit_share
 
 Loss = Callable[..., Tensor]
+ROUNDING = 1e-7  # differences of gradient entries up to which rows are alike: an ulp of sums of order one
 Gradients = dict[str, tuple[float, float]]  # parameter -> mean square, identical rows
 
 
-def propagation(model: nn.Module, batch: Any, loss_fn: Loss | None = None) -> Propagation:
+def propagation(model: nn.Module, batch: Any, loss_fn: Loss | None = None, *, step: int = 0) -> Propagation:
     """Measure how signal and gradient travel through `model` on `batch`, and what theory predicts from its weights.
 
     `batch` is what the model takes (a tensor, a tuple of arguments, or a dict of keyword arguments), or (inputs, targets);
     with `loss_fn`, called as `loss_fn(output, targets)` (or `loss_fn(output)` if there is no target). Without one, the
     gradient is that of Σ r · output with r ~ N(0, 1) from a stream of its own: mean square 1 at the output.
+    `step` says how many optimizer steps came before, for the record.
     The model runs once in the mode it is in; everything is restored bit for bit, on exceptions too.
 
     Raises:
@@ -51,7 +54,8 @@ def propagation(model: nn.Module, batch: Any, loss_fn: Loss | None = None) -> Pr
         read(recorder.nodes)
     squares = {node.index: node.values["mean_square"] for node in recorder.nodes if node.operation.role == "input"}
     batch_size = _batch_size(_tensors((args, kwargs)))
-    return _assemble(recorder.nodes, squares, ends, gradients, batch_size, loss_fn is None)
+    record = _assemble(recorder.nodes, squares, ends, gradients, batch_size, loss_fn is None)
+    return replace(record, step=step)
 
 
 def split_batch(model: nn.Module, batch: Any, *, with_targets: bool) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
@@ -123,7 +127,7 @@ def _backward(model: nn.Module, output: Any, outputs: list[Tensor], loss_fn: Los
     found = {}
     for name, gradient in zip(parameters, gradients, strict=False):
         if gradient is not None and gradient.layout is torch.strided:
-            rows = identical_rows(gradient) if gradient.dim() > 1 else torch.zeros(())
+            rows = identical_rows(gradient, ROUNDING) if gradient.dim() > 1 else torch.zeros(())
             square = torch.linalg.vector_norm(gradient.float()).square() / gradient.numel()
             found[name] = (square, rows)
     return {name: (float(square), float(rows)) for name, (square, rows) in found.items()}
@@ -235,6 +239,7 @@ def _row(
         saturated_share=values.get("saturated"),
         samples=int(values.get("samples", 0)),
         expected_dead_share=_expected_dead_share(node, context),
+        rectifier=node.operation.phi is not None and node.operation.phi.rectifier,
         parameter=node.operation.parameter,
         fan_in=weights.get("fan_in"),
         weight_mean=weights.get("weight_mean"),

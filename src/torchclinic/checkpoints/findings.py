@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torchclinic.checkpoints.records import Checkpoint
     from torchclinic.checkpoints.scanning import Scan
 
-MANY_ROWS = 2000
+MANY_ROWS = 1000
 NAMED = 5
 MANY_GLOBALS = 50
 

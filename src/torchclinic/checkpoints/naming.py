@@ -71,12 +71,7 @@ def _children(path: str, value: Any) -> list[tuple[str, Any]]:
     if isinstance(value, Pairs):
         return [(_join(path, _key(key)), child) for key, child in value.items if isinstance(child, _WALKED)]
     if isinstance(value, list | tuple):
-        # Sizes, strides and other plain numbers hold no tensor: no walk through millions of them.
-        return [
-            (_join(path, str(i)), v)
-            for i, v in enumerate(value)
-            if isinstance(v, Pairs | Call | list | tuple | TensorRef)
-        ]
+        return [(_join(path, str(index)), v) for index, v in enumerate(value) if isinstance(v, _WALKED)]
     inside: list[tuple[str, Any]] = []
     state = value.state
     if isinstance(state, Pairs):

@@ -13,6 +13,9 @@ COMMANDS = {
     "lab": "Run the labs: every statement with theory, measurement and verdict.",
     "inspect": "Look into checkpoints without executing anything: tensors, aliases, waste, oddities.",
     "stress": "Predict one image in eval and in train mode: why eval() is mandatory.",
+    "run": "Run a training script unmodified, and say what is wrong with it.",
+    "checkup": "Run only the first steps of a training script, and report.",
+    "rules": "List the rules; print the document of one.",
 }
 
 

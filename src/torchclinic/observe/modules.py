@@ -180,7 +180,7 @@ class ModuleWatch:
         self.module_outputs[id(module)] = nodes[0] if nodes else None
         if isinstance(module, nn.Linear | _ConvNd | _BatchNorm | _DropoutNd):
             self._open = forward
-            self._layer_facts(module, "", tuple(), forward)
+            self._layer_facts(module, "", (), forward)
             self._open = None
         for facts in self.inputs[-8:]:
             self._normalized(facts)

@@ -11,6 +11,9 @@ from torchclinic.errors import ClinicError
 # name -> one line for --help. The module of the same name in this package holds `command`; it is imported when it runs.
 COMMANDS = {
     "lab": "Run the labs: every statement with theory, measurement and verdict.",
+    "train": "Train a digit classifier; checkpoints every epoch, continued bit for bit.",
+    "evaluate": "Test a trained run: accuracy, confusion, calibration.",
+    "predict": "Say which digits image files show.",
     "stress": "Predict one image in eval and in train mode: why eval() is mandatory.",
 }
 

@@ -14,7 +14,11 @@ COMMANDS = {
     "train": "Train a digit classifier; checkpoints every epoch, continued bit for bit.",
     "evaluate": "Test a trained run: accuracy, confusion, calibration.",
     "predict": "Say which digits image files show.",
+    "inspect": "Look into checkpoints without executing anything: tensors, aliases, waste, oddities.",
     "stress": "Predict one image in eval and in train mode: why eval() is mandatory.",
+    "run": "Run a training script unmodified, and say what is wrong with it.",
+    "checkup": "Run only the first steps of a training script, and report.",
+    "rules": "List the rules; print the document of one.",
 }
 
 

@@ -73,7 +73,7 @@ def _follow(model: nn.Module, start: fx.Node) -> Place:
 
 def _skips(add: fx.Node, start: fx.Node) -> bool:
     """Whether `add` joins the branch of `start` with a path that carries what the branch was computed from."""
-    operands = [node for node in add.all_input_nodes]
+    operands = list(add.all_input_nodes)
     mine = [node for node in operands if node is start or start in _ancestors(node)]
     others = [node for node in operands if node not in mine]
     if len(operands) != 2 or len(mine) != 1:

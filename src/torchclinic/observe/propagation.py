@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torchclinic.errors import InputError
 from torchclinic.observe.guard import untouched
 from torchclinic.observe.layer_signal import LayerSignal, Propagation
-from torchclinic.observe.signal_operations import identical_rows
 from torchclinic.observe.prediction import Flow, predict_backward, predict_forward
 from torchclinic.observe.signal import Node, SignalRecorder, read
+from torchclinic.observe.signal_operations import identical_rows
 from torchclinic.theory import gain, recursions
 from torchclinic.theory.activations import Activation
 from torchclinic.theory.dying_relu import dead_unit_share

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from torchclinic.report import wording
-from torchclinic.report.model import Figure, Report, Table, Value
+from torchclinic.report.model import Figure, Report, Section, Table, Value
 from torchclinic.units import format_number
 
 ASSETS = Path(__file__).with_name("assets")
@@ -23,14 +23,20 @@ SEVERITY_WORDS = {"error": "Error", "warning": "Warning", "info": "Info"}
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
-def report_page(report: Report, home: str = "") -> str:
+def report_page(report: Report, home: str = "", question: str = "") -> str:
     """A complete HTML document. `home` is the address of an overview page to link to."""
-    return render_page("report.html.j2", report=report, home=home)
+    return render_page("report.html.j2", report=report, home=home, question=question)
 
 
 def report_fragment(report: Report) -> str:
     """The report for a notebook's output cell: takes the notebook's colours, needs no other file."""
     return _clean(_templates().get_template("fragment.html.j2").render(report=report, css=_asset("content.css")))
+
+
+def section_fragment(section: Section) -> str:
+    """One section for a notebook's output cell, without the verdict of a report."""
+    template = _templates().get_template("section_fragment.html.j2")
+    return _clean(template.render(section=section, css=_asset("content.css")))
 
 
 def figure_fragment(figure: Figure) -> str:
@@ -42,10 +48,14 @@ def table_fragment(table: Table) -> str:
 
 
 def render_page(template: str, **content: Any) -> str:
-    """A template of `assets/` as a page that carries its style and the policy that allows only that style."""
+    """A template of `assets/` as a page that carries its style and script, and the policy that allows only those."""
     css = _asset("content.css") + _asset("page.css")
-    policy = f"default-src 'none'; img-src data:; style-src '{_digest(css)}'; base-uri 'none'; form-action 'none'"
-    return _clean(_templates().get_template(template).render(css=css, policy=policy, **content))
+    script = _asset("page.js")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_digest(css)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return _clean(_templates().get_template(template).render(css=css, script=script, policy=policy, **content))
 
 
 def _block_fragment(block: Figure | Table) -> str:
@@ -101,8 +111,8 @@ def _is_numeric(column: tuple[Value, ...]) -> bool:
     return bool(column) and all(cell is None or isinstance(cell, int | float) for cell in column)
 
 
-def _anchor(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "part"
+def _anchor(claim_id: str) -> str:
+    return "claim-" + re.sub(r"[^A-Za-z0-9._-]+", "-", claim_id)
 
 
 def _clean(html: str) -> str:

@@ -79,10 +79,7 @@ def _simulate(depth: int, width: int, d_in: int, samples: int, seed: int) -> Ten
     dead = []
     for start in range(0, samples, 2048):
         n = min(2048, samples - start)
-        if d_in == 1:
-            x = torch.tensor([[1.0, -1.0]]).expand(n, 1, 2)
-        else:
-            x = torch.randn(n, d_in, 256, generator=generator)
+        x = torch.tensor([[1.0, -1.0]]).expand(n, 1, 2) if d_in == 1 else torch.randn(n, d_in, 256, generator=generator)
         for _ in range(depth - 1):
             w = torch.randn(n, width, x.shape[1], generator=generator)
             x = torch.bmm(w, x).relu_()

@@ -43,7 +43,7 @@ def train(phi: type[nn.Module], rate: float, norm: bool, x: Tensor, y: Tensor, s
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     for _ in range(30):
         optimizer.zero_grad()
-        F.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+        F.cross_entropy(model(x), y).backward()
         optimizer.step()
     end = tc.propagation(model, (x, y), F.cross_entropy, step=30)
     dead = [sum(row.dead_units for row in record if row.role == "activation") / HIDDEN for record in (start, end)]

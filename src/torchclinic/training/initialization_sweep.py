@@ -76,7 +76,8 @@ def draw(name: str, phi: Activation, normal: Tensor) -> Tensor:
     if name == "orthogonal":
         q, r = torch.linalg.qr(normal)
         signs: Tensor = torch.diagonal(r, dim1=-2, dim2=-1).sign()
-        return gain(phi) * q * signs[..., None, :]
+        weight: Tensor = gain(phi) * q * signs[..., None, :]
+        return weight
     return _scaled(name, phi, normal)
 
 

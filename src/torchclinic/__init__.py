@@ -14,6 +14,8 @@ _HOME = {
     "Finding": "report.model",
     "Report": "report.model",
     "aliasing": "tensors.aliasing",
+    "avg_pool2d": "cnn.pool",
+    "conv2d": "cnn.conv",
     "cut_head": "surgery.heads",
     "explain": "tensors.inspection",
     "explain_broadcast": "tensors.broadcasting",
@@ -22,7 +24,12 @@ _HOME = {
     "explain_reshape": "tensors.views",
     "explain_view": "tensors.views",
     "freeze": "surgery.freezing",
+    "initialize": "initialization",
+    "inspect_checkpoint": "checkpoints.inspection",
+    "max_pool2d": "cnn.pool",
     "parameter_groups": "surgery.freezing",
+    "propagation": "observe.propagation",
+    "receptive_field": "observe.receptive_field",
     "replace_head": "surgery.heads",
     "replace_stem": "surgery.stems",
     "stress_test": "stress",
@@ -35,7 +42,14 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
+    from torchclinic.checkpoints.inspection import inspect_checkpoint as inspect_checkpoint
+    from torchclinic.cnn.conv import conv2d as conv2d
+    from torchclinic.cnn.pool import avg_pool2d as avg_pool2d
+    from torchclinic.cnn.pool import max_pool2d as max_pool2d
     from torchclinic.error_notes import explain_errors as explain_errors
+    from torchclinic.initialization import initialize as initialize
+    from torchclinic.observe.propagation import propagation as propagation
+    from torchclinic.observe.receptive_field import receptive_field as receptive_field
     from torchclinic.observe.tracing import trace as trace
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure

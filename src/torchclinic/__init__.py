@@ -23,6 +23,7 @@ _HOME = {
     "replace_head": "surgery.heads",
     "replace_stem": "surgery.stems",
     "stress_test": "stress",
+    "summary": "observe.summary",
     "unfreeze": "surgery.freezing",
     "unfreeze_next": "surgery.freezing",
     "verify_frozen": "surgery.proof",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from torchclinic.cnn.pool import avg_pool2d as avg_pool2d
     from torchclinic.cnn.pool import max_pool2d as max_pool2d
     from torchclinic.observe.receptive_field import receptive_field as receptive_field
+    from torchclinic.observe.summary import summary as summary
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure
     from torchclinic.report.model import Finding as Finding

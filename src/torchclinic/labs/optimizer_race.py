@@ -2,11 +2,12 @@
 
     torchclinic lab nn-architecture [--data mnist]
 
-Second script of the lab. Every optimizer races at its own best learning rate from one grid, over several seeds.
+Third script of the lab. Every optimizer races at its own best learning rate from one grid, over several seeds.
 Sources: Kingma and Ba 2015, arXiv:1412.6980, figure 2; Choi et al. 2019, arXiv:1910.05446 (why the tuning protocol
 decides such comparisons); Ioffe and Szegedy 2015, arXiv:1502.03167.
 """
 
+import itertools
 import statistics
 from collections.abc import Callable, Mapping
 
@@ -16,12 +17,13 @@ from torch.nn import functional as F
 
 from torchclinic.data import Mnist, load_mnist, normalize
 from torchclinic.labs.lab import Lab
+from torchclinic.report.model import Value
 from torchclinic.training import evaluate
 
 BATCH, DROP = 64, 0.2
 WIDTHS = (784, 128, 64)  # narrow, because it is trained a hundred times
 GRID = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)  # learning rates, the same for all
-TARGETS = {"subset": (0.90, 0.93), "mnist": (0.95, 0.97)}  # test accuracy; 4,000 images do not teach 97 %
+TARGETS = {"subset": (0.85, 0.90), "mnist": (0.95, 0.97)}  # test accuracy; 4,000 images do not teach 97 %
 LIMIT = {"subset": 120, "mnist": 1200}  # steps after which a run counts as not arrived
 EVERY = 4  # steps between two looks at the test accuracy
 ABLATION_EPOCHS = {"subset": 2, "mnist": 1}
@@ -41,7 +43,7 @@ def run(lab: Lab) -> None:
 
 def network(*, norm: bool, dropout: bool) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Flatten()]
-    for n_in, n_out in zip(WIDTHS, WIDTHS[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(WIDTHS):
         layers += [nn.Linear(n_in, n_out)]
         layers += [nn.BatchNorm1d(n_out)] if norm else []
         layers += [nn.ReLU()]
@@ -49,7 +51,9 @@ def network(*, norm: bool, dropout: bool) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(WIDTHS[-1], 10))
 
 
-def train(model: nn.Module, optimizer: torch.optim.Optimizer, data: Mnist, seed: int, steps: int, look: Callable[[int], bool]) -> None:
+def train(
+    model: nn.Module, optimizer: torch.optim.Optimizer, data: Mnist, seed: int, steps: int, look: Callable[[int], bool]
+) -> None:
     """Plain loop over shuffled epochs; `look(step)` may end it."""
     order = torch.Generator().manual_seed(seed)
     step = 0
@@ -94,7 +98,9 @@ def race(lab: Lab, data: Mnist) -> dict[str, float]:
     }
     best = {name: min(GRID, key=lambda rate: tuning[name, rate][::-1]) for name in OPTIMIZERS}
     columns = ("optimizer", *(f"{rate:g}" for rate in GRID), "best rate")
-    rows = [(name, *(_shown(tuning[name, rate][-1]) for rate in GRID), best[name]) for name in OPTIMIZERS]
+    rows: list[list[Value]] = [
+        [name, *(_shown(tuning[name, rate][-1]) for rate in GRID), best[name]] for name in OPTIMIZERS
+    ]
     lab.table(columns, rows, f"Tuning, one seed: steps to {targets[-1]:.0%} test accuracy by learning rate")
     seeds = range(lab.seed + 1, lab.seed + 1 + (3 if lab.fast else 5))  # none of them chose a rate
     runs = {name: [steps_to(targets, name, best[name], data, seed, limit) for seed in seeds] for name in OPTIMIZERS}
@@ -113,7 +119,7 @@ def race(lab: Lab, data: Mnist) -> dict[str, float]:
     patience = int(6 * adam)
     slow = steps_to(targets[:1], "SGD", 1e-3, data, lab.seed, patience)[0]
     lab.claim(
-        "adam-against-sgd-same-rate", f"At Adam's default rate 0.001 for both, SGD needs more than 5 times the steps to {targets[0]:.0%}",
+        "adam-against-sgd-same-rate", f"At Adam's default rate, SGD needs more than 5 times the steps to {targets[0]:.0%}",
         predicted=5.0, measured=min(slow, patience) / adam, relation=">", unit="times",
         note="arrived" if slow < NEVER else "a lower bound: it had not arrived when the run was ended",
     )  # fmt: skip
@@ -137,7 +143,7 @@ def ablate(lab: Lab, data: Mnist, best: Mapping[str, float]) -> None:
                 train(model, OPTIMIZERS[name](model, rate), data, seed, steps, lambda _: False)
                 accuracy = evaluate(model, data.test_images, data.test_labels).accuracy
                 cells.setdefault((part, column), []).append(accuracy)
-    rows = [(part, *(_summary(cells[part, column]) for column in range(len(runs)))) for part in parts]
+    rows = [[part, *(_summary(cells[part, column]) for column in range(len(runs)))] for part in parts]
     headings = ("parts", *(f"{name} at {rate:g}" for name, rate in runs))
     lab.table(headings, rows, f"Test accuracy after {steps} steps, {len(seeds)} seeds: mean ± standard deviation")
     mean = {key: statistics.mean(values) for key, values in cells.items()}

@@ -90,7 +90,7 @@ def fit(
             with autocast():
                 logits = (forward or model)(x)
                 loss = loss_fn(logits, y)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             optimizer.zero_grad()
             progress.step += 1

@@ -1,0 +1,26 @@
+"""`torchclinic rules [CODE]`."""
+
+import click
+
+from torchclinic.errors import InputError
+
+
+@click.command("rules")
+@click.argument("code", required=False)
+def command(code: str | None) -> int:
+    """List the rules, or print the document of the rule CODE."""
+    from torchclinic.rules.rule import discover
+
+    modules = discover()
+    if code is None:
+        for module in modules:
+            rule = module.RULE
+            click.echo(f"{rule.code}  {rule.severity:<8}{rule.kind:<7}{rule.name}")
+        return 0
+    wanted = code.upper()
+    for module in modules:
+        if wanted in (module.RULE.code, module.RULE.name.upper()):
+            click.echo(f"{module.RULE.code} {module.RULE.name} ({module.RULE.severity}, {module.RULE.kind})\n")
+            click.echo(module.RULE.explanation.strip())
+            return 0
+    raise InputError(f"There is no rule {code}; `torchclinic rules` lists them.")

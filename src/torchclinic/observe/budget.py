@@ -1,0 +1,57 @@
+"""Keeps the cost of observing below a share of the run, by measuring it."""
+
+import time
+
+GROWTH = 1.3  # the next observed step comes 1.3 times later than the previous one, where the budget allows
+
+
+class Budget:
+    """An observed step costs its duration less that of a plain one; both are measured as the run goes."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self.spent = 0.0
+        self.began = self.ended = 0.0
+        self._last = 0.0
+        self._plain = float("inf")
+        self._dear = 0.0  # what the latest observed step cost
+        self._next = 0.0
+        self._after_observed = False
+
+    def start(self) -> None:
+        self.began = self._last = time.perf_counter()
+
+    def stop(self) -> None:
+        if not self.ended:
+            self.ended = time.perf_counter()
+
+    @property
+    def elapsed(self) -> float:
+        return (self.ended or time.perf_counter()) - self.began
+
+    def step(self, *, observed: bool) -> None:
+        now = time.perf_counter()
+        took, self._last = now - self._last, now
+        if observed:
+            plain = self._plain if self._plain != float("inf") else took / 2
+            self._dear = max(0.0, took - plain)
+            self.spent += self._dear
+        elif self._plain == float("inf"):
+            self._plain = took
+        else:
+            self._plain += 0.1 * (min(took, 3 * self._plain) - self._plain)
+
+    def allows(self) -> bool:
+        return self.spent + self._dear <= self.share * self.elapsed
+
+    def due(self, step: int) -> bool:
+        """Whether the next step is to be observed."""
+        if step < self._next or not self.allows():
+            return False
+        self._next = max(step + 1, step * GROWTH)
+        return True
+
+    @property
+    def overhead(self) -> float:
+        """Share of the time spent observing, as measured."""
+        return self.spent / self.elapsed if self.elapsed > 0 else 0.0

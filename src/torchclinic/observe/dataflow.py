@@ -1,0 +1,243 @@
+"""Which operation made which tensor, on which line: a `TorchFunctionMode` that is active on observed steps only.
+
+It sees the calls of the user's code and of modules as they are written (`cross_entropy`, `reshape`, `a - b`), before
+autograd, so it also follows `detach`, `numpy`, comparisons and everything under `no_grad`. Tensors are held weakly.
+"""
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from torchclinic.observe.lines import user_line
+
+TRANSPARENT = frozenset(
+    [
+        "view",
+        "reshape",
+        "squeeze",
+        "unsqueeze",
+        "flatten",
+        "unflatten",
+        "permute",
+        "transpose",
+        "t",
+        "T",
+        "mT",
+        "contiguous",
+        "to",
+        "float",
+        "double",
+        "half",
+        "bfloat16",
+        "type",
+        "type_as",
+        "clone",
+        "expand",
+        "expand_as",
+        "view_as",
+        "reshape_as",
+        "getitem",
+        "select",
+        "narrow",
+        "movedim",
+        "swapaxes",
+        "cpu",
+        "cuda",
+        "detach",
+        "squeeze_",
+        "unsqueeze_",
+        "requires_grad_",
+        "identity",
+        "ravel",
+        "data",
+    ]
+)
+MAX_NODES = 60_000
+
+
+class Node:
+    """One operation's result."""
+
+    __slots__ = (
+        "cuts",
+        "grad_name",
+        "inserted_axis",
+        "line",
+        "maximum",
+        "numel",
+        "op",
+        "parents",
+        "requires_grad",
+        "root_step",
+        "rows",
+        "scale",
+        "shape",
+        "step",
+        "used",
+        "where",
+        "zero",
+    )
+
+    def __init__(self, op: str, line: str, where: str, step: int, parents: tuple["Node", ...], tensor: Tensor) -> None:
+        self.op = op
+        self.line = line
+        self.where = where
+        self.step = step
+        self.parents = parents
+        self.shape = tuple(tensor.shape)
+        self.requires_grad = tensor.requires_grad
+        self.used = False  # a backward pass started at or below it
+        self.root_step: int | None = None
+        self.cuts: list[tuple[str, str]] = []  # numpy, item, tolist ... taken from it
+        self.maximum: float | None = None
+        self.zero: float | None = None
+        self.scale = 0.0
+        self.inserted_axis = op == "unsqueeze"
+        self.grad_name = ""
+
+    def producer(self) -> "Node":
+        """The operation that gave the values: changes of shape and type are looked through."""
+        node = self
+        while node.op in TRANSPARENT and node.parents:
+            node = node.parents[0]
+        return node
+
+    def ancestors(self) -> Iterator["Node"]:
+        seen: set[int] = set()
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            if id(node) not in seen:
+                seen.add(id(node))
+                yield node
+                stack += node.parents
+
+
+class Dataflow:
+    """The graph of one window of observed steps."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[int, tuple[weakref.ref[Tensor], Node]] = {}
+        self.created: list[Node] = []
+
+    def clear(self) -> None:
+        self._nodes.clear()
+        self.created.clear()
+
+    def full(self) -> bool:
+        return len(self.created) >= MAX_NODES
+
+    def node_of(self, tensor: object) -> Node | None:
+        entry = self._nodes.get(id(tensor))
+        return entry[1] if entry is not None and entry[0]() is tensor else None
+
+    def tensor_of(self, node: Node) -> Tensor | None:
+        return next((entry[0]() for entry in self._nodes.values() if entry[1] is node), None)
+
+    def put(self, tensor: Tensor, node: Node) -> None:
+        self._nodes[id(tensor)] = (weakref.ref(tensor), node)
+        self.created.append(node)
+
+    def leaf(self, tensor: Tensor) -> Node:
+        """The node of a tensor that no observed operation made."""
+        node = self.node_of(tensor)
+        if node is None:
+            node = Node("", "", "", -1, (), tensor)
+            self.put(tensor, node)
+        return node
+
+    def mark_used(self, root: Node) -> None:
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            if not node.used:
+                node.used = True
+                stack += node.parents
+
+
+def tensors_in(value: object, depth: int = 3) -> Iterator[Tensor]:
+    """Tensors of nested lists, tuples, dicts and dataclass-like objects."""
+    if isinstance(value, Tensor):
+        yield value
+    elif depth > 0:
+        items: Iterable[object] = ()
+        if isinstance(value, dict):
+            items = value.values()
+        elif isinstance(value, list | tuple):
+            items = value
+        elif hasattr(value, "__dict__") and not isinstance(value, type | torch.nn.Module):
+            items = vars(value).values()
+        for item in items:
+            yield from tensors_in(item, depth - 1)
+
+
+def arguments_in(args: Iterable[object]) -> Iterator[Tensor]:
+    """Tensors among the arguments of an operation."""
+    for value in args:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from (item for item in value if isinstance(item, Tensor))
+
+
+Call = Callable[..., Any]
+Watch = Callable[[str, Call, tuple[Any, ...], dict[str, Any]], Any]
+
+
+class CallMode(TorchFunctionMode):
+    """Hands every call of a torch function to `watch`; inside `watch` the mode is off."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.__name__
+        if name == "__get__":
+            prop = func.__self__.__name__
+            if prop not in ("data", "T", "mT"):
+                return func(*args, **(kwargs or {}))
+            name = prop
+        elif name in ("__set__", "_set_grad_enabled", "dim", "size", "is_floating_point", "is_complex"):
+            return func(*args, **(kwargs or {}))
+        return self._watch(plain_name(name), func, args, kwargs or {})
+
+    def on_top(self) -> bool:
+        stack = torch.overrides._get_current_function_mode_stack()
+        return bool(stack) and stack[-1] is self
+
+
+_REFLECTED = {
+    "rsub": "sub",
+    "radd": "add",
+    "rmul": "mul",
+    "rdiv": "div",
+    "rtruediv": "div",
+    "truediv": "div",
+    "rpow": "pow",
+}
+_IN_PLACE = {"iadd": "add_", "isub": "sub_", "imul": "mul_", "idiv": "div_", "itruediv": "div_", "ipow": "pow_"}
+_NAMES = {"true_divide": "div", "divide": "div", "multiply": "mul", "subtract": "sub", "absolute": "abs"}
+
+
+def plain_name(name: str) -> str:
+    """`__rsub__` -> `sub`, `__iadd__` -> `add_`, `true_divide` -> `div`."""
+    if name.startswith("__"):
+        name = name.strip("_")
+        return _REFLECTED.get(name) or _IN_PLACE.get(name) or name
+    return _NAMES.get(name, name)
+
+
+def make_node(
+    flow: Dataflow, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], tensor: Tensor, step: int, where: str
+) -> Node:
+    """Record that `name(*args, **kwargs)` gave `tensor`."""
+    inputs = (*args, *kwargs.values()) if kwargs else args
+    parents = tuple(flow.leaf(argument) for argument in arguments_in(inputs))
+    node = Node(name, user_line(3), where, step, parents, tensor)
+    flow.put(tensor, node)
+    return node

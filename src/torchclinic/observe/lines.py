@@ -1,0 +1,69 @@
+"""Which line of the user's own code is running."""
+
+import sys
+import sysconfig
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+
+import torch
+
+_FOREIGN = tuple(
+    {
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        str(Path(torch.__file__).parent),
+        str(Path(__file__).parents[1]),
+    }
+)
+
+
+@cache
+def is_user_file(filename: str) -> bool:
+    """Neither torch, torchclinic, the standard library nor an installed package; a notebook cell counts."""
+    if filename.startswith("<"):
+        return filename.startswith("<ipython")
+    return not filename.startswith(_FOREIGN)
+
+
+@cache
+def short_name(filename: str) -> str:
+    """Relative to the working directory where that is shorter."""
+    try:
+        return str(Path(filename).relative_to(Path.cwd()))
+    except ValueError:
+        return filename
+
+
+def user_line(depth: int = 1) -> str:
+    """`file:line` of the innermost frame that is the user's, or an empty string."""
+    frame = sys._getframe(depth)
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if is_user_file(filename):
+            return f"{short_name(filename)}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""
+
+
+def line_of_traceback(traceback: TracebackType | None) -> str:
+    """`file:line` of the innermost user frame of a traceback."""
+    line = ""
+    while traceback is not None:
+        filename = traceback.tb_frame.f_code.co_filename
+        if is_user_file(filename):
+            line = f"{short_name(filename)}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return line
+
+
+def user_name(value: object, depth: int = 1) -> str:
+    """The name under which the user's innermost frames or module know `value`; empty if none does."""
+    frame = sys._getframe(depth)
+    while frame is not None:
+        if is_user_file(frame.f_code.co_filename):
+            for names in (frame.f_locals, frame.f_globals):
+                for name, other in names.items():
+                    if other is value and not name.startswith("_") and name != "self":
+                        return name
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""

@@ -1,0 +1,268 @@
+"""Which models run, in which mode, on which batches."""
+
+import sys
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.dropout import _DropoutNd
+
+from torchclinic.observe.dataflow import Node, tensors_in
+from torchclinic.observe.facts import fingerprint, is_plain
+from torchclinic.observe.lines import user_line, user_name
+from torchclinic.observe.records import BatchRun, ForwardPass, InputFacts, LayerPass
+
+if TYPE_CHECKING:
+    from torchclinic.observe.session import Session
+
+_NORMS = {"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"}
+_CUTTING = {"getitem", "index_select", "narrow", "select", "split", "chunk", "index"}
+_RECOMPUTING = ("torch/utils/checkpoint.py", "torch/optim/swa_utils.py")
+
+
+class ModelTrack:
+    def __init__(self, model: nn.Module, index: int) -> None:
+        self.ref = weakref.ref(model)
+        self.index = index
+        self.kind = type(model).__name__
+        self.variable = user_name(model, 4)
+        self.calls = 0
+        self.paths: dict[int, str] = {}
+        self.parameter_names: dict[int, str] = {}
+        self.owner_of: dict[int, tuple[int, str]] = {}  # parameter -> its module's id and type
+        self.sizes: list[tuple[str, str, int]] = []
+        self.siblings: dict[int, tuple[int, ...]] = {}  # module -> modules alike in the same container
+        self.parameters = 0
+        self.trainable = 0
+        self.tied = False
+        self.batches: list[BatchRun] = []
+        self.last_batch: tuple[float, ...] = ()
+        self.last_objects: tuple[int, ...] = ()
+
+    def read(self, model: nn.Module) -> None:
+        """Take down the names of modules and parameters as they are now."""
+        self.paths = {id(module): path for path, module in model.named_modules()}
+        self.sizes = []
+        uses: dict[int, set[str]] = {}
+        for path, module in model.named_modules():
+            own = list(module.named_parameters(recurse=False, remove_duplicate=False))
+            self.sizes.append((path, type(module).__name__, sum(p.numel() for _, p in own)))
+            for name, parameter in own:
+                self.parameter_names.setdefault(id(parameter), f"{path}.{name}" if path else name)
+                self.owner_of.setdefault(id(parameter), (id(module), type(module).__name__))
+                uses.setdefault(id(parameter), set()).add(type(module).__name__)
+            if isinstance(module, nn.ModuleList | nn.ModuleDict):
+                children = list(module.children())
+                for child in children:
+                    alike = tuple(id(other) for other in children if type(other) is type(child) and other is not child)
+                    for inner in child.modules():
+                        self.siblings[id(inner)] = alike
+        self.tied = any("Embedding" in kinds and len(kinds) > 1 for kinds in uses.values())
+        self.parameters = sum(p.numel() for p in model.parameters())
+        self.trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+class ModuleWatch:
+    """Follows module calls; `wrap_call` replaces `nn.Module.__call__`."""
+
+    def __init__(self, session: "Session") -> None:
+        self.session = session
+        self.models: dict[int, ModelTrack] = {}
+        self.stack: list[tuple[str, nn.Module]] = []
+        self.forwards: list[ForwardPass] = []
+        self.outputs: dict[int, tuple[ForwardPass, list[Node], ModelTrack]] = {}
+        self.attached: list[tuple[ForwardPass, ModelTrack]] = []  # a backward used them, no step has yet
+        self.module_outputs: dict[int, Node | None] = {}
+        self.ran: dict[int, int] = {}  # module -> forwards with gradients
+        self.ran_training: set[int] = set()
+        self.unregistered: dict[int, tuple[str, str]] = {}
+        self.inputs: list[InputFacts] = []
+        self.argument_ids: set[int] = set()
+        self.pending: list[ForwardPass] = []  # not yet followed by a backward
+        self._open: ForwardPass | None = None
+        self._open_model: ModelTrack | None = None
+
+    def where(self) -> str:
+        return self.stack[-1][0] if self.stack else ""
+
+    def wrap_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        session, models = self.session, self.models
+
+        def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            if not session.active:
+                if session.waiting or id(module) in models:
+                    session.model_called(module)
+                if not session.active:
+                    return original(module, *args, **kwargs)
+            if session.quiet or not session.on_own_thread():
+                return original(module, *args, **kwargs)
+            if not self.stack and id(module) in models:
+                session.model_begins()
+                if not session.active:
+                    return original(module, *args, **kwargs)
+            return self.observe(original, module, args, kwargs)
+
+        return __call__
+
+    def track(self, model: nn.Module) -> ModelTrack:
+        track = self.models.get(id(model))
+        if track is None or track.ref() is not model:
+            track = self.models[id(model)] = ModelTrack(model, len(self.models))
+        return track
+
+    def observe(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
+        outermost = not self.stack
+        path = ""
+        grad = torch.is_grad_enabled()
+        with self.session.own():
+            if outermost:
+                self._begin(module, args, kwargs, grad)
+            path = self._path(module)
+        self.stack.append((path, module))
+        try:
+            result = original(module, *args, **kwargs)
+        finally:
+            self.stack.pop()
+            if outermost:
+                opened, self._open = self._open, None
+        with self.session.own():
+            if outermost:
+                if opened is not None:
+                    self._end(opened, module, result)
+            else:
+                self._layer(module, path, args, result)
+        return result
+
+    def _path(self, module: nn.Module) -> str:
+        if self._open_model is None:
+            return ""
+        path = self._open_model.paths.get(id(module))
+        if path is None:
+            path = type(module).__name__
+            if any(True for _ in module.parameters(recurse=False)):
+                self.unregistered.setdefault(id(module), (self._open_model.kind, user_line(3)))
+                for inner in module.modules():
+                    for parameter in inner.parameters(recurse=False):
+                        self._open_model.owner_of.setdefault(id(parameter), (id(inner), type(inner).__name__))
+        return path
+
+    def _begin(self, module: nn.Module, args: Any, kwargs: Any, with_grad: bool) -> None:
+        if next(module.parameters(), None) is None:
+            self._open_model = None
+            return
+        model = self.track(module)
+        if not model.paths or model.calls < 2 or self.session.step_seen(model):
+            model.read(module)
+        model.calls += 1
+        self._open_model = model
+        forward = ForwardPass(model.kind, self.session.step, user_line(3), with_grad, module.training)
+        forward.all_eval = not any(inner.training for inner in module.modules())
+        forward.recomputed = _called_from(_RECOMPUTING) or self.session.in_backward
+        self.forwards.append(forward)
+        self._open = forward
+        tensors = [tensor for tensor in tensors_in([args, kwargs]) if is_plain(tensor)]
+        self.argument_ids.update(id(tensor) for tensor in tensors)
+        if with_grad and not forward.recomputed:
+            self.pending.append(forward)
+            self._batch(model, forward, tensors)
+
+    def _end(self, forward: ForwardPass, module: nn.Module, result: Any) -> None:
+        self.ran[id(module)] = self.ran.get(id(module), 0) + forward.with_grad
+        if module.training:
+            self.ran_training.add(id(module))
+        flow = self.session.flow
+        nodes = [node for tensor in tensors_in(result) if (node := flow.node_of(tensor)) is not None]
+        self.outputs[id(forward)] = (forward, nodes, self.track(module))
+        self.module_outputs[id(module)] = nodes[0] if nodes else None
+        if isinstance(module, nn.Linear | _ConvNd | _BatchNorm | _DropoutNd):
+            self._open = forward
+            self._layer_facts(module, "", (), forward)
+            self._open = None
+        for facts in self.inputs[-8:]:
+            self._normalized(facts)
+
+    def _layer(self, module: nn.Module, path: str, args: Any, result: Any) -> None:
+        forward = self._open
+        if forward is None:
+            return
+        self.ran[id(module)] = self.ran.get(id(module), 0) + forward.with_grad
+        if module.training:
+            self.ran_training.add(id(module))
+        if isinstance(result, Tensor):
+            self.module_outputs[id(module)] = self.session.flow.node_of(result)
+        self._layer_facts(module, path, args, forward)
+
+    def _layer_facts(self, module: nn.Module, path: str, args: Any, forward: ForwardPass) -> None:
+        tensor = args[0] if args and isinstance(args[0], Tensor) else None
+        if isinstance(module, _BatchNorm):
+            active = module.training or module.running_mean is None
+            frozen = module.affine and not any(p.requires_grad for p in module.parameters())
+            values = tensor.numel() // max(1, module.num_features) if tensor is not None else 0
+            tracks = module.running_mean is not None
+            forward.layers.append(LayerPass(path, "batchnorm", active, frozen, values, tracks))
+        elif isinstance(module, _DropoutNd) and module.p > 0:
+            forward.layers.append(LayerPass(path, "dropout", module.training, probability=module.p))
+        elif isinstance(module, nn.Linear | _ConvNd) and tensor is not None and len(self.inputs) < 40:
+            self._input_facts(module, path, tensor, forward)
+
+    def _input_facts(self, module: nn.Module, path: str, tensor: Tensor, forward: ForwardPass) -> None:
+        if tensor.requires_grad or not forward.with_grad or not is_plain(tensor) or not tensor.is_floating_point():
+            return
+        if tensor.numel() == 0:
+            return
+        facts = InputFacts(path, type(module).__name__, self.session.step, forward.line, tuple(tensor.shape))
+        self.inputs.append(facts)
+        values = tensor.detach().float()
+
+        def receive(numbers: list[float]) -> None:
+            facts.rms, facts.mean, facts.maximum = numbers[0] ** 0.5, numbers[1], numbers[2]
+
+        self.session.measurements.add([values.square().mean(), values.mean(), values.abs().max()], receive)
+
+    def _normalized(self, facts: InputFacts) -> None:
+        for node in self.session.flow.created[-400:]:
+            if node.op in _NORMS and node.parents and node.parents[0].producer().where == facts.path:
+                facts.normalized_next = True
+
+    def _batch(self, model: ModelTrack, forward: ForwardPass, tensors: list[Tensor]) -> None:
+        tensors = [tensor for tensor in tensors if tensor.numel() > 1 and not tensor.requires_grad][:2]
+        if not tensors:
+            return
+        print_ = tuple(number for tensor in tensors for number in fingerprint(tensor))
+        objects = tuple(id(tensor) for tensor in tensors)
+        if model.batches and print_ == model.last_batch:
+            run = model.batches[-1]
+            run.length += 1
+            run.fresh = run.fresh and (objects != model.last_objects or self._cut_from(tensors[0]) > 0)
+            run.source_rows = min(run.source_rows, self._cut_from(tensors[0]) or run.source_rows)
+        else:
+            rows = tensors[0].shape[0] if tensors[0].dim() else 1
+            source = "loader" if self.session.state.drew_batch() else ""
+            model.batches.append(
+                BatchRun(model.kind, forward.line, 1, 0, rows, self._cut_from(tensors[0]), True, source)
+            )
+            del model.batches[:-64]
+        model.last_batch, model.last_objects = print_, objects
+
+    def _cut_from(self, tensor: Tensor) -> int:
+        """Rows of the larger tensor that this one was cut from; 0 where none was seen."""
+        node = self.session.flow.node_of(tensor)
+        while node is not None and node.parents:
+            parent = node.parents[0]
+            if node.op in _CUTTING and parent.shape and node.shape and parent.shape[0] > node.shape[0]:
+                return parent.shape[0]
+            node = parent
+        return 0
+
+
+def _called_from(files: tuple[str, ...]) -> bool:
+    frame = sys._getframe(3)
+    while frame is not None:
+        if frame.f_code.co_filename.endswith(files):
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False

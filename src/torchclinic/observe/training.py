@@ -1,0 +1,401 @@
+"""Backward passes, gradients, clears and optimizer steps."""
+
+import weakref
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from torchclinic.observe.dataflow import Node
+from torchclinic.observe.facts import is_plain, norms
+from torchclinic.observe.lines import user_line, user_name
+from torchclinic.observe.records import BackwardPass, ForwardPass, RetainedGraph, StepRecord
+
+if TYPE_CHECKING:
+    from torchclinic.observe.session import Session
+
+PATTERN_CAP = 600
+
+
+class ParameterTrack:
+    __slots__ = (
+        "all_zero",
+        "backwards",
+        "born",
+        "consumed",
+        "cut",
+        "cut_line",
+        "first",
+        "gradient_rows_equal",
+        "gradient_zero",
+        "input_like",
+        "is_parameter",
+        "key",
+        "left",
+        "line",
+        "loaded",
+        "name",
+        "owners",
+        "reached",
+        "reached_steps",
+        "ref",
+        "requires_grad",
+        "rows_equal",
+        "shape",
+        "stale",
+        "stayed_zero",
+        "unchanged",
+        "user_name",
+    )  # fmt: skip
+
+    def __init__(self, tensor: Tensor, step: int) -> None:
+        self.ref = weakref.ref(tensor)
+        self.key = id(tensor)
+        self.requires_grad = tensor.requires_grad
+        self.unchanged = True  # bitwise, since it was first seen
+        self.shape = tuple(tensor.shape)
+        self.is_parameter = isinstance(tensor, nn.Parameter)
+        self.name = ""
+        self.cut = self.cut_line = ""
+        self.user_name = ""
+        self.line = ""
+        self.born = step
+        self.owners: set[int] = set()
+        self.backwards = 0
+        self.reached = 0
+        self.reached_steps: set[int] = set()
+        self.consumed = False  # a step has used the gradient that is there now
+        self.stale = False  # ... and a backward has added to it since
+        self.left = False  # the last backward left a non-zero gradient
+        self.loaded = False
+        self.input_like = False
+        self.rows_equal = self.gradient_rows_equal = False
+        self.all_zero = self.stayed_zero = False
+        self.gradient_zero = True
+        self.first: Tensor | None = None
+
+
+class OptimizerTrack:
+    def __init__(self, optimizer: torch.optim.Optimizer, index: int) -> None:
+        self.ref = weakref.ref(optimizer)
+        self.index = index
+        self.name = type(optimizer).__name__
+        self.line = user_line(3)
+        self.steps = 0
+        self.backwards = 0  # since the previous step
+        self.backwards_uncleared = 0  # since the previous clear or step
+        self.cleared = True
+        self.cleared_after_backward = False
+        self.clear_line = ""
+        self.pattern: list[str] = []
+        self.closed = False
+        self.rates: list[tuple[int, float]] = []
+        self.keys: list[int] = []  # identities of what it owned when it was last looked at
+        self.input_backwards = False
+        self.path_exists = True
+        self.reached_since_step = 0
+
+    def parameters(self) -> list[Tensor]:
+        optimizer = self.ref()
+        owned = [] if optimizer is None else [p for group in optimizer.param_groups for p in group["params"]]
+        if optimizer is not None:
+            self.keys = [id(parameter) for parameter in owned]
+        return owned
+
+    def mark(self, event: str, observed: bool = True) -> None:
+        """The pattern ends at the first event that was not observed in full."""
+        self.closed = self.closed or (not observed and bool(self.pattern))
+        if observed and not self.closed and len(self.pattern) < PATTERN_CAP:
+            self.pattern.append(event)
+
+
+class TrainingWatch:
+    def __init__(self, session: "Session") -> None:
+        self.session = session
+        self.optimizers: dict[int, OptimizerTrack] = {}
+        self.parameters: dict[int, ParameterTrack] = {}
+        self.backward_passes: list[BackwardPass] = []
+        self.steps: list[StepRecord] = []
+        self.backwards = 0
+        self.inside_step = 0
+        self.root_refs: list[tuple[int, str, weakref.ref[Tensor]]] = []
+        self.retained: dict[str, RetainedGraph] = {}
+        self._snapshots: dict[int, tuple[StepRecord, list[Tensor], list[Tensor]]] = {}
+
+    def track(self, tensor: Tensor) -> ParameterTrack:
+        track = self.parameters.get(id(tensor))
+        if track is None or track.ref() is not tensor:
+            track = self.parameters[id(tensor)] = ParameterTrack(tensor, self.session.step)
+            if is_plain(tensor) and tensor.is_floating_point():
+                _initial_facts(track, tensor.detach())
+        return track
+
+    def name_of(self, tensor: Tensor) -> str:
+        for model in self.session.modules.models.values():
+            if id(tensor) in model.parameter_names:
+                return model.parameter_names[id(tensor)]
+        track = self.parameters.get(id(tensor))
+        return track.user_name if track is not None else ""
+
+    def optimizer(self, optimizer: torch.optim.Optimizer) -> OptimizerTrack:
+        track = self.optimizers.get(id(optimizer))
+        if track is None or track.ref() is not optimizer:
+            track = self.optimizers[id(optimizer)] = OptimizerTrack(optimizer, len(self.optimizers))
+        return track
+
+    # -- backward ---------------------------------------------------------------------------------------------------
+
+    def known(self) -> list[tuple[ParameterTrack, Tensor]]:
+        pairs = ((track, track.ref()) for track in self.parameters.values())
+        return [(track, tensor) for track, tensor in pairs if tensor is not None]
+
+    def before_backward(self, root: Tensor) -> BackwardPass:
+        session = self.session
+        node = session.flow.node_of(root)
+        line = user_line(3)
+        made = node.producer() if node is not None else None
+        leaves = graph_leaves(root)
+        for optimizer in self.optimizers.values():
+            for parameter in optimizer.parameters():
+                self.track(parameter).owners.add(optimizer.index)
+        for model in session.modules.models.values():
+            live = model.ref()
+            for parameter in live.parameters() if live is not None else ():
+                self.track(parameter)
+        record = BackwardPass(
+            session.step,
+            line,
+            made.line if made is not None and made.line else line,
+            made.op if made is not None else "",
+            root.is_leaf,
+            tuple(root.shape),
+            float(root.detach()) if root.numel() == 1 and is_plain(root) else float("nan"),
+            0,
+            0,
+            _divides_itself(node),
+        )
+        self._reach(record, leaves)
+        self._stale()
+        if node is not None:
+            node.root_step = session.step
+            session.flow.mark_used(node)
+        self.backward_passes.append(record)
+        return record
+
+    def _reach(self, record: BackwardPass, leaves: list[Tensor]) -> None:
+        arguments = self.session.modules.argument_ids
+        reached = set()
+        for leaf in leaves:
+            track = self.track(leaf)
+            if not track.name and not track.user_name:
+                track.user_name = user_name(leaf, 4)
+            track.input_like = track.input_like or (not track.is_parameter and id(leaf) in arguments)
+            track.reached += 1
+            track.reached_steps.add(self.session.step)
+            reached.add(id(leaf))
+            if track.is_parameter or track.owners:
+                record.parameters_reached += 1
+            else:
+                record.inputs_reached += 1
+        for track, tensor in self.known():
+            track.backwards += tensor.requires_grad
+        for optimizer in self.optimizers.values():
+            owned = optimizer.parameters()
+            if any(id(parameter) in reached for parameter in owned):
+                optimizer.mark("I" if record.inputs_reached else "B")
+                optimizer.backwards += 1
+                optimizer.backwards_uncleared += 1
+                optimizer.reached_since_step += 1
+                optimizer.cleared_after_backward = False
+                optimizer.input_backwards = optimizer.input_backwards or record.inputs_reached > 0
+            else:
+                optimizer.mark("b")
+
+    def _stale(self) -> None:
+        """Before gradients are added: which of them were consumed by a step and are still there?"""
+        pairs = [(t, p) for t, p in self.known() if p.grad is not None and not p.grad.is_sparse]
+        sizes = nonzero([p.grad for _, p in pairs])
+        present = {id(track) for (track, _), size in zip(pairs, sizes, strict=True) if size > 0}
+        for track, _ in self.known():
+            if id(track) not in present:
+                track.consumed = track.stale = False
+            elif track.consumed:
+                track.stale = True
+        for optimizer in self.optimizers.values():
+            if not any(id(self.parameters.get(id(p))) in present for p in optimizer.parameters()):
+                optimizer.cleared = True
+
+    def after_backward(self, record: BackwardPass, root: Node | None) -> None:
+        pairs = [(t, p) for t, p in self.known() if p.grad is not None and not p.grad.is_sparse and is_plain(p.grad)]
+        sizes = nonzero([p.grad for _, p in pairs])
+        broken = []
+        for (track, tensor), size in zip(pairs, sizes, strict=True):
+            track.left = size > 0
+            if size != size or size == float("inf"):
+                broken.append(self.name_of(tensor))
+            if size > 0:
+                track.gradient_zero = False
+                if track.rows_equal and not track.gradient_rows_equal and len(track.reached_steps) <= 2:
+                    track.gradient_rows_equal = rows_equal(tensor.grad, 1e-4)
+        if broken and record.value == record.value and abs(record.value) != float("inf"):
+            self.session.numerics.judge_backward(root, broken, record.line)
+
+    # -- clears -----------------------------------------------------------------------------------------------------
+
+    def cleared(self, owner: torch.optim.Optimizer | nn.Module) -> None:
+        if isinstance(owner, torch.optim.Optimizer):
+            self._clear(self.optimizer(owner))
+            return
+        own = {id(parameter) for parameter in owner.parameters()}
+        for track in self.optimizers.values():
+            if any(id(parameter) in own for parameter in track.parameters()):
+                self._clear(track)
+
+    def _clear(self, track: OptimizerTrack) -> None:
+        track.mark("Z", self.session.active)
+        track.cleared = True
+        track.clear_line = user_line(4)
+        track.cleared_after_backward = track.backwards_uncleared > 0
+        track.backwards_uncleared = 0
+        if self.session.active:
+            self._forwards_of(track)
+            for parameter in track.parameters():
+                known = self.track(parameter)
+                known.consumed = known.stale = False
+
+    def _forwards_of(self, track: OptimizerTrack) -> list[ForwardPass]:
+        """Take out the forwards that gave gradients to what `track` owns and wait for its step."""
+        owned = {id(parameter) for parameter in track.parameters()}
+        attached = self.session.modules.attached
+        own = [entry for entry in attached if not owned.isdisjoint(entry[1].parameter_names)]
+        attached[:] = [entry for entry in attached if entry not in own][-50:]
+        return [forward for forward, _ in own]
+
+    # -- steps ------------------------------------------------------------------------------------------------------
+
+    def before_step(self, optimizer: torch.optim.Optimizer, has_closure: bool) -> None:
+        track = self.optimizer(optimizer)
+        rate = float(optimizer.param_groups[0].get("lr", 1.0)) if optimizer.param_groups else 0.0
+        if not track.rates or track.rates[-1][1] != rate:
+            track.rates.append((track.steps, rate))
+        if not self.session.active or has_closure:
+            return
+        record = StepRecord(
+            track.index, track.name, self.session.step, user_line(3), rate, True, track.backwards, track.cleared,
+            track.cleared_after_backward and track.backwards_uncleared == 0, track.clear_line,
+        )  # fmt: skip
+        owned = track.parameters()
+        tracks = [self.track(parameter) for parameter in owned]
+        for known in tracks:
+            known.owners.add(track.index)
+        record.owned = len(owned)
+        record.path_exists = track.reached_since_step > 0 or track.backwards == 0
+        record.left_by_backward = any(known.left for known in tracks)
+        pairs = [
+            (known, p) for known, p in zip(tracks, owned, strict=True)
+            if p.grad is not None and not p.grad.is_sparse and is_plain(p)
+        ]  # fmt: skip
+        sizes = nonzero([p.grad for _, p in pairs])
+        sparse = any(p.grad is not None and p.grad.is_sparse for p in owned)
+        record.with_gradient = sum(size > 0 for size in sizes)
+        record.empty = not sparse and not any(size != 0 for size in sizes)
+        record.gradient_norm = sum(size * size for size in sizes) ** 0.5
+        stale = [(k, p, s) for (k, p), s in zip(pairs, sizes, strict=True) if k.stale and not track.cleared and s > 0]
+        record.stale = len(stale)
+        if stale:
+            record.example = self.name_of(stale[0][1])
+        self.steps.append(record)
+        live = [p.detach() for (_, p), size in zip(pairs, sizes, strict=True) if size > 0]
+        if sum(p.numel() for p in live) <= 50_000_000:
+            self._snapshots[id(optimizer)] = (record, live, [p.clone() for p in live])
+
+    def after_step(self, optimizer: torch.optim.Optimizer) -> None:
+        track = self.optimizer(optimizer)
+        snapshot = self._snapshots.pop(id(optimizer), None)
+        if snapshot is not None:
+            record, live, before = snapshot
+            moves = nonzero([now - then for now, then in zip(live, before, strict=True)])
+            record.moved = sum(size != 0 for size in moves)
+            record.update_norm = sum(size * size for size in moves) ** 0.5
+            record.weight_norm = sum(size * size for size in nonzero(live)) ** 0.5
+        if self.session.active:
+            for forward in self._forwards_of(track):
+                forward.stepped = True
+            for parameter in track.parameters():
+                known = self.track(parameter)
+                known.consumed = parameter.grad is not None
+                known.stale = False
+        track.mark("S", self.session.active)
+        track.steps += 1
+        track.backwards = track.backwards_uncleared = track.reached_since_step = 0
+        track.cleared = track.cleared_after_backward = False
+
+
+def graph_leaves(root: Tensor) -> list[Tensor]:
+    """Leaves that a backward pass from `root` will reach."""
+    if root.grad_fn is None:
+        return [root] if root.requires_grad else []
+    leaves: list[Tensor] = []
+    seen: set[Any] = {root.grad_fn}
+    stack: list[Any] = [root.grad_fn]
+    while stack:
+        node = stack.pop()
+        variable = getattr(node, "variable", None)
+        if variable is not None and isinstance(variable, Tensor):
+            leaves.append(variable)
+        for parent, _ in node.next_functions:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return leaves
+
+
+def nonzero(tensors: Iterable[Tensor | None]) -> list[float]:
+    """Norms of the tensors, read in one transfer."""
+    dense = [tensor.detach() for tensor in tensors if tensor is not None]
+    if not dense:
+        return []
+    values = norms(dense)
+    if len({value.device for value in values}) > 1:
+        return [float(value) for value in values]
+    floats: list[float] = torch.stack(values).tolist()
+    return floats
+
+
+def rows_equal(matrix: Tensor | None, tolerance: float = 0.0) -> bool:
+    """Every row is the first row, up to `tolerance` of the largest magnitude; a zero matrix has equal rows."""
+    if matrix is None or matrix.dim() < 2 or matrix.shape[0] < 2 or matrix.numel() == 0 or matrix[0].numel() < 2:
+        return False
+    rows = matrix.detach().flatten(1)
+    return bool((rows - rows[:1]).abs().max() <= tolerance * rows.abs().max())
+
+
+def _initial_facts(track: ParameterTrack, values: Tensor) -> None:
+    if values.numel() == 0:
+        return
+    if values.dim() >= 2:
+        track.rows_equal = rows_equal(values)
+        track.all_zero = track.stayed_zero = not bool(values.any())
+    flat = values.reshape(-1)
+    track.first = flat[:: max(1, flat.numel() // 256)].clone()
+
+
+def refresh(track: ParameterTrack) -> None:
+    """Compare with the values when it was first seen (up to 512 spread elements); the tensor may be gone later."""
+    tensor = track.ref()
+    if tensor is None or track.first is None or not is_plain(tensor):
+        return
+    track.requires_grad = tensor.requires_grad
+    flat = tensor.detach().reshape(-1)
+    now = flat[:: max(1, flat.numel() // 256)]
+    same = now.shape == track.first.shape and now.device == track.first.device and torch.equal(now, track.first)
+    track.unchanged = track.unchanged and same
+    track.stayed_zero = track.stayed_zero and not bool(flat.any())
+
+
+def _divides_itself(node: Node | None) -> bool:
+    """The root is x / x (or x / x.detach()), possibly times a constant."""
+    if node is None or node.op != "div" or len(node.parents) != 2:
+        return False
+    return node.parents[0].producer() is node.parents[1].producer()

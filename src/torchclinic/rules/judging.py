@@ -1,0 +1,125 @@
+"""From records to a verdict: every rule is asked, findings are put in order of cause, and nothing is left unsaid."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torchclinic.observe import records as seen
+from torchclinic.observe.records import RunRecord
+from torchclinic.report.model import SEVERITIES, Finding, NotChecked
+from torchclinic.rules.rule import RuleModule, Undecided, discover
+
+# code -> codes that bring it about; the first that was found is its cause
+CAUSES: dict[str, tuple[str, ...]] = {
+    "NUM001": ("DAT008", "DAT001", "INI004", "INI006", "OPT001"),
+    "WIR008": ("WIR002", "WIR007", "WIR004", "WIR006", "INI002"),
+    "WIR002": ("WIR010",),
+    "WIR001": ("WIR010",),
+    "WIR006": ("WIR007", "WIR009"),
+    "LOS009": ("DAT001", "DAT008", "LOS001", "LOS003", "LOS005", "SHP001", "INI004", "INI006", "INI007"),
+    "LOS003": ("LOS001",),
+    "MOD006": ("MOD002",),
+    "ACT001": ("INI005", "INI006", "DAT001", "OPT001"),
+    "ACT002": ("INI006", "INI004", "DAT001"),
+    "ACT003": ("LOS001", "LOS004", "INI002", "SHP001", "WIR007", "ACT001"),
+    "GRA001": ("INI003", "INI002", "ACT002", "LOS001"),
+    "GRA002": ("INI004", "DAT001", "OPT001", "DST002"),
+    "OPT004": ("OPT003",),
+    "INI001": ("INI002",),
+}
+
+# record type -> why a rule that reads it has nothing to say
+ABSENT: dict[type, str] = {
+    seen.LossCall: "no loss function of torch.nn.functional was seen with two tensors",
+    seen.Elementwise: "",
+    seen.BackwardPass: "no backward pass was seen",
+    seen.StepRecord: "no optimizer stepped while it was observed",
+    seen.OptimizerRecord: "no optimizer was seen",
+    seen.ParameterRecord: "no parameter was seen",
+    seen.ForwardPass: "no model was called",
+    seen.InputFacts: "no linear or convolution layer received data directly",
+    seen.SchedulerRecord: "",
+    seen.LoaderRecord: "",
+    seen.BatchRun: "no training batch was seen",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    findings: tuple[Finding, ...]
+    checked: tuple[str, ...]
+    not_checked: tuple[NotChecked, ...]
+
+
+def judge(run: RunRecord, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Verdict:
+    """Ask every rule whose code starts with one of `select` (all, if empty) and with none of `ignore`."""
+    findings: list[Finding] = []
+    checked: list[str] = []
+    not_checked: list[NotChecked] = []
+    for module in discover():
+        code = module.RULE.code
+        if (select and not code.startswith(tuple(select))) or (ignore and code.startswith(tuple(ignore))):
+            continue
+        found, reason = _ask(module, run)
+        findings += found
+        if reason:
+            not_checked.append(NotChecked(code, reason))
+        elif not found:
+            checked.append(code)
+    not_checked += [NotChecked("RUN", limit) for limit in run.limits]
+    return Verdict(rank(findings), tuple(checked), tuple(not_checked))
+
+
+def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
+    """The rule's findings, and why it could not decide (empty = it could)."""
+    kind = module.RULE.reads
+    records: list[Any] = [run] if kind is RunRecord else [other for other in run.others if isinstance(other, kind)]
+    if not records:
+        if kind in _EVENTS:
+            return [], "" if run.backwards or kind in _ALWAYS else "the script ran no backward pass"
+        return [], ABSENT.get(kind) or "it needs a measurement that is not made while a script runs"
+    found: dict[tuple[str, str, str], Finding] = {}
+    reason = ""
+    for record in records:
+        try:
+            for finding in module.check(record):
+                found.setdefault((finding.code, finding.where, finding.line), finding)
+        except Undecided as undecided:
+            reason = reason or str(undecided)
+        except Exception as error:
+            if os.environ.get("TORCHCLINIC_STRICT"):
+                raise
+            reason = f"the rule itself failed: {type(error).__name__}: {error}"
+    return list(found.values()), "" if found else reason
+
+
+# their absence means that what the rule looks for did not happen
+_ALWAYS = {seen.CheckpointUse, seen.LoadRecord, seen.PinnedStorage, seen.OverlappingWrite, seen.SilentCopy}
+_EVENTS = _ALWAYS | {
+    seen.Elementwise, seen.SchedulerRecord, seen.LoaderRecord, seen.MutatedData, seen.RetainedGraph, seen.ScaledClip,
+    seen.NonFinite,
+}  # fmt: skip
+
+
+def rank(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """First cause first: consequences below what brings them about, then by severity, then by time."""
+    codes = {finding.code for finding in findings if finding.severity != "info"}
+    linked = [replace(f, causes=tuple(c for c in CAUSES.get(f.code, ()) if c in codes)[:2]) for f in findings]
+    linked.sort(key=_order)
+    return tuple(replace(finding, rank=position) for position, finding in enumerate(linked, 1))
+
+
+def _order(finding: Finding) -> tuple[Any, ...]:
+    step = finding.step if finding.step is not None else 0
+    return SEVERITIES.index(finding.severity), bool(finding.causes), step, _KINDS.index(finding.code[:3]), finding.code
+
+
+# within one step: what the data are comes before what the model makes of them, and so on towards the update
+_KINDS = ("DAT", "INI", "SHP", "MOD", "LOS", "NUM", "WIR", "ACT", "GRA", "OPT", "DST", "EVA")
+
+
+def explanations() -> Iterator[tuple[str, str, str]]:
+    """Code, name and document of every rule."""
+    for module in discover():
+        yield module.RULE.code, module.RULE.name, module.RULE.explanation

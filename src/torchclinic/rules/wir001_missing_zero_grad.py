@@ -1,0 +1,68 @@
+"""Gradients are never cleared: each step uses the sum of all gradients so far.
+
+## What it means
+`backward` adds to `.grad`. A step has used the gradient that is there, nothing has cleared it, and the next backward adds
+to it: after t steps the update is the sum of t gradients, old ones included, and training oscillates or diverges.
+## Evidence
+`stale`: parameters whose gradient had already been consumed by a step of their optimizer, was not cleared, and was
+consumed again. The decision falls at the second step, not at the backward in between: in a GAN the generator's backward
+leaves gradients on the discriminator, and the discriminator's optimizer clears them before they are used.
+## When this is fine
+Accumulation: several backwards, one step, one clear. It is not reported. Clearing at some steps only is WIR010.
+## Fix
+Call `optimizer.zero_grad()` once per step, before `backward()`.
+## References
+PyTorch documentation, `torch.optim.Optimizer.zero_grad`.
+"""
+
+from collections.abc import Iterator
+
+from torchclinic.observe.records import RunRecord
+from torchclinic.report.model import Finding
+from torchclinic.rules.rule import Rule, Specimen, Undecided
+
+RULE = Rule("WIR001", "missing-zero-grad", "error", "exact", RunRecord, __doc__)
+
+
+def check(run: RunRecord) -> Iterator[Finding]:
+    """One finding per optimizer."""
+    if sum(step.observed for step in run.steps_seen) < 2:
+        raise Undecided("fewer than two steps of an optimizer were observed")
+    for optimizer in run.optimizers:
+        stale = [step for step in run.steps_seen if step.optimizer == optimizer.index and step.stale]
+        first = optimizer.pattern.find("S")
+        if not stale or "Z" in optimizer.pattern[first:].rstrip("Z"):
+            continue
+        step = stale[0]
+        yield RULE.finding(
+            f"The gradients of {step.stale} of {step.owned} parameters were used by a step, not cleared, and added to: "
+            f"step {step.step} used the sum of {step.step + 1} gradients.",
+            where=step.example,
+            line=step.line,
+            step=step.step,
+            evidence={"stale_parameters": step.stale, "owned_parameters": step.owned, "steps_affected": len(stale)},
+            fix="Call `optimizer.zero_grad()` in every iteration, before `loss.backward()`.",
+        )
+
+
+def sick() -> Specimen:
+    return Specimen(_SCRIPT.replace("    optimizer.zero_grad()\n", ""))
+
+
+def healthy() -> Specimen:
+    return Specimen(_SCRIPT)
+
+
+_SCRIPT = """
+import torch
+
+torch.manual_seed(0)
+x, y = torch.randn(48, 4), torch.randint(0, 3, (48,))
+model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+for start in range(0, 48, 8):
+    loss = torch.nn.functional.cross_entropy(model(x[start : start + 8]), y[start : start + 8])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""

@@ -1,0 +1,122 @@
+"""The report of an observed run: what was found, what was checked, the loss curve, the modules."""
+
+import platform
+
+import torch
+
+from torchclinic._version import __version__
+from torchclinic.observe.records import ModelRecord, RunRecord
+from torchclinic.report.figures import line_chart
+from torchclinic.report.model import Block, Finding, Prose, Report, Section, Table
+from torchclinic.rules.judging import Verdict
+from torchclinic.rules.rule import discover
+from torchclinic.units import format_seconds, format_share
+
+CURVE_POINTS = 600
+
+
+def build_report(
+    run: RunRecord, verdict: Verdict, *, title: str, ending: str = "", exit_code: int | None = None
+) -> Report:
+    """`ending` says in a sentence how the run ended."""
+    sections = [Section("The run", tuple(_run_blocks(run, ending)))]
+    if len(run.losses_seen) > 1:
+        sections.append(Section("Loss", (_loss_curve(run, verdict.findings),)))
+    if run.models:
+        sections.append(Section("Modules", tuple(_module_table(model) for model in run.models[:8])))
+    sections.append(Section("Rules", (_rules_table(verdict),)))
+    script = {
+        "exit_code": exit_code,
+        "steps": run.steps,
+        "seconds": round(run.seconds, 3),
+        "overhead": round(run.overhead, 4),
+    }
+    return Report(
+        title,
+        tuple(sections),
+        verdict.findings,
+        verdict.checked,
+        verdict.not_checked,
+        summary=_summary(run, verdict, ending),
+        data={"script": script},
+        environment={
+            "torchclinic": __version__,
+            "torch": str(torch.__version__),
+            "python": platform.python_version(),
+            "threads": torch.get_num_threads(),
+        },
+    )
+
+
+def _summary(run: RunRecord, verdict: Verdict, ending: str) -> str:
+    first = next((f for f in verdict.findings if f.severity != "info"), None)
+    others = [f for f in verdict.findings if f.severity != "info" and f is not first and not f.causes]
+    if first is None:
+        diagnosis = "Nothing is wrong as far as it was checked." if run.backwards else "Nothing was trained."
+    elif others:
+        diagnosis = f"First cause: {first.code} {first.name}; {len(others)} more that do not follow from it."
+    else:
+        diagnosis = f"First cause: {first.code} {first.name}."
+    return f"{diagnosis} {ending}".strip()
+
+
+def _run_blocks(run: RunRecord, ending: str) -> list[Block]:
+    text = (
+        f"{run.steps:,} steps, {run.backwards:,} backward passes, {run.observed_steps:,} steps observed in full, in "
+        f"{format_seconds(run.seconds)}; {format_share(run.overhead)} of it was spent observing. {ending}"
+    )
+    blocks: list[Block] = [Prose(text)]
+    if run.optimizers:
+        rows = tuple((o.name, o.line, o.owned, o.steps, o.lr_first, o.lr_last) for o in run.optimizers)
+        blocks.append(Table(("optimizer", "line", "parameters", "steps", "first lr", "last lr"), rows))
+    return blocks
+
+
+def _loss_curve(run: RunRecord, findings: tuple[Finding, ...]) -> Block:
+    stride = max(1, len(run.losses_seen) // CURVE_POINTS)
+    points = run.losses_seen[::stride]
+    at = [f for f in findings if f.step is not None and f.severity != "info"]
+    values = dict(run.losses_seen)
+    marks = {
+        f"{f.code} at step {f.step}": [(float(f.step or 0), values.get(f.step or 0, points[0][1]))] for f in at[:4]
+    }
+    series = {"loss": [(float(step), value) for step, value in points], **marks}
+    return line_chart("Loss at each backward pass", series, "step", "loss", markers=bool(marks) and len(points) < 60)
+
+
+def _module_table(model: ModelRecord) -> Table:
+    rows = tuple(
+        (path or "(model)", kind, size, "ran" if ran else "—") for path, kind, size, ran in model.modules[:400]
+    )
+    caption = f"{model.name}: {model.parameters:,} parameters, {model.trainable:,} trainable"
+    return Table(("module", "type", "own parameters", "in training forwards"), rows, caption)
+
+
+def _rules_table(verdict: Verdict) -> Table:
+    found = {finding.code for finding in verdict.findings}
+    reasons = {item.code: item.reason for item in verdict.not_checked}
+    rows = []
+    for module in discover():
+        code = module.RULE.code
+        if code in found or code in verdict.checked or code in reasons:
+            state = "found" if code in found else f"not checked: {reasons[code]}" if code in reasons else "fine"
+            rows.append((code, module.RULE.name, state))
+    return Table(("rule", "disease", "verdict"), tuple(rows))
+
+
+def github_lines(findings: tuple[Finding, ...]) -> list[str]:
+    """One workflow command per finding, as GitHub Actions reads them."""
+    lines = []
+    for finding in findings:
+        kind = {"error": "error", "warning": "warning", "info": "notice"}[finding.severity]
+        file, _, number = finding.line.rpartition(":")
+        place = f"file={_escaped(file, ':,')},line={number}," if file else ""
+        message = f"{finding.message} {finding.fix}".strip()
+        lines.append(f"::{kind} {place}title={_escaped(f'{finding.code} {finding.name}', ':,')}::{_escaped(message)}")
+    return lines
+
+
+def _escaped(text: str, also: str = "") -> str:
+    for character in "%\r\n" + also:
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text

@@ -1,0 +1,88 @@
+"""The contract of every rule file, whatever it diagnoses."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from torchclinic.launcher import Target, launch
+from torchclinic.observe.collecting import collect
+from torchclinic.observe.session import Session
+from torchclinic.report.model import Finding
+from torchclinic.rules.judging import CAUSES, judge
+from torchclinic.rules.rule import RuleModule, discover
+
+HEADINGS = ("## What it means", "## Evidence", "## When this is fine", "## Fix", "## References")
+RULES = [pytest.param(module, id=module.RULE.code) for module in discover()]
+
+
+def diagnose(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Finding, ...]:
+    monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "train.py"
+    path.write_text(script)
+    session = Session()
+    launch(Target(str(path)), session, lambda outcome: None)
+    return judge(collect(session)).findings
+
+
+def test_codes_are_unique_and_sorted() -> None:
+    codes = [module.RULE.code for module in discover()]
+    assert codes == sorted(set(codes))
+
+
+@pytest.mark.parametrize("module", RULES)
+def test_code_and_name_are_in_the_file_name(module: RuleModule) -> None:
+    stem = Path(inspect.getfile(module)).stem  # type: ignore[arg-type]
+    assert stem == f"{module.RULE.code.lower()}_{module.RULE.name.replace('-', '_')}"
+
+
+@pytest.mark.parametrize("module", RULES)
+def test_a_rule_is_a_document_with_every_heading(module: RuleModule) -> None:
+    positions = [module.RULE.explanation.find(heading) for heading in HEADINGS]
+    assert positions == sorted(positions)
+    assert positions[0] > 0
+    assert module.RULE.explanation.strip().splitlines()[0].endswith(".")
+
+
+@pytest.mark.parametrize("module", RULES)
+def test_the_only_configuration_is_keyword_defaults(module: RuleModule) -> None:
+    parameters = list(inspect.signature(module.check).parameters.values())
+    assert len([p for p in parameters if p.kind is not p.KEYWORD_ONLY]) == 1
+    assert all(p.default is not p.empty for p in parameters[1:])
+
+
+@pytest.mark.parametrize("module", RULES)
+def test_a_rule_file_has_at_most_ninety_lines_besides_its_specimen(module: RuleModule) -> None:
+    source = inspect.getsource(module)  # type: ignore[arg-type]
+    without = re.sub(r'^_\w+ = """.*?^"""$', "", source, flags=re.S | re.M)
+    assert len(without.splitlines()) <= 90
+
+
+@pytest.mark.parametrize("module", RULES)
+def test_the_specimen_trips_its_own_rule_and_no_other_of_its_severity(
+    module: RuleModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    findings = diagnose(module.sick().script, tmp_path, monkeypatch)
+    own = [finding for finding in findings if finding.code == module.RULE.code]
+    assert own, findings
+    alike = {finding.code for finding in findings if finding.severity == own[0].severity}
+    assert alike == {module.RULE.code}
+    assert own[0].fix
+    assert own[0].evidence
+
+
+@pytest.mark.parametrize("module", RULES)
+def test_the_twin_is_healthy(
+    module: RuleModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    findings = diagnose(module.healthy().script, tmp_path, monkeypatch)
+    assert [finding for finding in findings if finding.severity != "info"] == []
+
+
+def test_every_cause_is_another_code_and_no_chain_is_circular() -> None:
+    def reachable(code: str, seen: frozenset[str]) -> bool:
+        return any(cause in seen or reachable(cause, seen | {cause}) for cause in CAUSES.get(code, ()))
+
+    assert not any(reachable(code, frozenset({code})) for code in CAUSES)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -39,11 +40,11 @@ def load_cifar10(part: Literal["train", "test"], count: int | None = None, data_
             f"CIFAR-10 is needed and {where}; point TORCHCLINIC_DATA to a folder that holds cifar10/{part}.npz."
         )
     try:
-        with np.load(path) as archive:
+        with path.open("rb") as file, np.load(file) as archive:
             data, offsets, labels = archive["jpeg"].tobytes(), archive["offsets"], archive["labels"][:count]
         spans = list(pairwise(offsets.tolist()))[: len(labels)]
         pictures = [np.asarray(Image.open(io.BytesIO(data[start:stop])).convert("RGB")) for start, stop in spans]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise DataError(f"{path} is not readable as CIFAR-10: {str(error).splitlines()[0]}") from error
     return Cifar10(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2), torch.from_numpy(labels.astype(np.int64)))
 

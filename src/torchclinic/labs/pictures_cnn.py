@@ -77,7 +77,8 @@ def direction_pixels(edges: filters.Edges) -> np.ndarray:
 
 
 def _signed(values: Tensor) -> np.ndarray:
-    return signed_pixels(values[None].numpy())[0]
+    pixels: np.ndarray = signed_pixels(values[None].numpy())[0]
+    return pixels
 
 
 def _reduced(gray: Tensor) -> Tensor:

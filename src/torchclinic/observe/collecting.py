@@ -101,6 +101,7 @@ class _Names:
             input_like=track.input_like,
             model_steps=self.session.step - track.born,
             rows_equal=track.rows_equal,
+            constant=track.constant,
             gradient_rows_equal=track.gradient_rows_equal,
             all_zero=track.all_zero,
             stayed_zero=track.stayed_zero,

@@ -3,6 +3,7 @@
 import sys
 import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -219,7 +220,7 @@ class ModuleWatch:
         values = tensor.detach().float()
 
         def receive(numbers: list[float]) -> None:
-            facts.rms, facts.mean, facts.maximum = numbers[0] ** 0.5, numbers[1], numbers[2]
+            facts.rms, facts.mean, facts.maximum, facts.measured = numbers[0] ** 0.5, numbers[1], numbers[2], True
 
         self.session.measurements.add([values.square().mean(), values.mean(), values.abs().max()], receive)
 
@@ -260,9 +261,9 @@ class ModuleWatch:
 
 
 def _called_from(files: tuple[str, ...]) -> bool:
-    frame = sys._getframe(3)
+    frame: FrameType | None = sys._getframe(3)
     while frame is not None:
         if frame.f_code.co_filename.endswith(files):
             return True
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return False

@@ -112,6 +112,7 @@ class InputFacts:
     rms: float = NAN
     mean: float = NAN
     maximum: float = NAN
+    measured: bool = False
     normalized_next: bool = False
     trained: bool = False
 
@@ -220,6 +221,7 @@ class ParameterRecord:
     input_like: bool  # it was an argument of a model
     model_steps: int  # steps any optimizer took while it was known
     rows_equal: bool = False  # at the first step
+    constant: bool = False  # every number is the same, and not 0
     gradient_rows_equal: bool = False
     all_zero: bool = False
     stayed_zero: bool = False

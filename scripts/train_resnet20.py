@@ -8,6 +8,7 @@ bf16 autocast, channels_last. The published figure for ResNet-20 is 8.75 % error
 
 import argparse
 import io
+import itertools
 import json
 import os
 import time
@@ -36,7 +37,7 @@ def load(path: Path) -> tuple[Tensor, Tensor]:
     data, offsets = archive["jpeg"].tobytes(), archive["offsets"]
     pictures = [
         np.asarray(Image.open(io.BytesIO(data[start:stop])).convert("RGB"))
-        for start, stop in zip(offsets[:-1], offsets[1:], strict=True)
+        for start, stop in itertools.pairwise(offsets)
     ]
     images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div_(255)
     mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)

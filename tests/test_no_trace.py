@@ -169,12 +169,24 @@ def raw(tensor: torch.Tensor) -> bytes:
 
 def torch_as_it_is() -> list[Any]:
     """What an observation replaces or registers."""
-    owners = [nn.Module, torch.optim.Optimizer, dataloader.DataLoader, dataloader._BaseDataLoaderIter, torch.amp.GradScaler]
+    owners = [
+        nn.Module,
+        torch.optim.Optimizer,
+        dataloader.DataLoader,
+        dataloader._BaseDataLoaderIter,
+        torch.amp.GradScaler,
+    ]
     owners += [c for c in vars(lr_scheduler).values() if isinstance(c, type)]
     own = [(owner, name, value) for owner in owners for name, value in vars(owner).items() if callable(value)]
     functions = [torch.autograd.backward, torch.save, torch.compile, nn.utils.clip_grad_norm_, sys.modules["__main__"]]
-    hooks = [len(value) for name, value in vars(module_globals).items() if name.startswith("_global_") and isinstance(value, dict)]
-    optimizer_hooks = [len(torch.optim.Optimizer._global_hooks if hasattr(torch.optim.Optimizer, "_global_hooks") else ())]
+    hooks = [
+        len(value)
+        for name, value in vars(module_globals).items()
+        if name.startswith("_global_") and isinstance(value, dict)
+    ]
+    optimizer_hooks = [
+        len(torch.optim.Optimizer._global_hooks if hasattr(torch.optim.Optimizer, "_global_hooks") else ())
+    ]
     modes = len(torch.overrides._get_current_function_mode_stack())
     return [own, functions, hooks, optimizer_hooks, modes, torch.is_grad_enabled(), sys.argv, list(sys.path)]
 

@@ -13,12 +13,27 @@ _HOME = {
     "Figure": "report.model",
     "Finding": "report.model",
     "Report": "report.model",
+    "aliasing": "tensors.aliasing",
+    "avg_pool2d": "cnn.pool",
+    "conv2d": "cnn.conv",
     "cut_head": "surgery.heads",
+    "explain": "tensors.inspection",
+    "explain_broadcast": "tensors.broadcasting",
+    "explain_errors": "error_notes",
+    "explain_permute": "tensors.views",
+    "explain_reshape": "tensors.views",
+    "explain_view": "tensors.views",
     "freeze": "surgery.freezing",
+    "initialize": "initialization",
+    "inspect_checkpoint": "checkpoints.inspection",
+    "max_pool2d": "cnn.pool",
     "parameter_groups": "surgery.freezing",
+    "propagation": "observe.propagation",
+    "receptive_field": "observe.receptive_field",
     "replace_head": "surgery.heads",
     "replace_stem": "surgery.stems",
     "stress_test": "stress",
+    "trace": "observe.tracing",
     "unfreeze": "surgery.freezing",
     "unfreeze_next": "surgery.freezing",
     "verify_frozen": "surgery.proof",
@@ -27,6 +42,15 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
+    from torchclinic.checkpoints.inspection import inspect_checkpoint as inspect_checkpoint
+    from torchclinic.cnn.conv import conv2d as conv2d
+    from torchclinic.cnn.pool import avg_pool2d as avg_pool2d
+    from torchclinic.cnn.pool import max_pool2d as max_pool2d
+    from torchclinic.error_notes import explain_errors as explain_errors
+    from torchclinic.initialization import initialize as initialize
+    from torchclinic.observe.propagation import propagation as propagation
+    from torchclinic.observe.receptive_field import receptive_field as receptive_field
+    from torchclinic.observe.tracing import trace as trace
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure
     from torchclinic.report.model import Finding as Finding
@@ -40,6 +64,12 @@ if TYPE_CHECKING:
     from torchclinic.surgery.heads import replace_head as replace_head
     from torchclinic.surgery.proof import verify_frozen as verify_frozen
     from torchclinic.surgery.stems import replace_stem as replace_stem
+    from torchclinic.tensors.aliasing import aliasing as aliasing
+    from torchclinic.tensors.broadcasting import explain_broadcast as explain_broadcast
+    from torchclinic.tensors.inspection import explain as explain
+    from torchclinic.tensors.views import explain_permute as explain_permute
+    from torchclinic.tensors.views import explain_reshape as explain_reshape
+    from torchclinic.tensors.views import explain_view as explain_view
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,9 @@ from torchclinic.report.model import Report
 @click.option("--data", type=click.Choice(["subset", "mnist"]), default="subset", help="Embedded subset or full MNIST.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder that holds mnist/ (or TORCHCLINIC_DATA).")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for an index page, one page per lab, and report.json.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for an index page, one page per lab, and report.json."
+)
 @report_options
 def command(
     name: str | None,

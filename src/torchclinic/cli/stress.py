@@ -13,9 +13,7 @@ from torchclinic.cli.output import report_options, write_report
 @click.option("--repetitions", type=click.IntRange(min=2), default=8, show_default=True, help="Passes in each mode.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @report_options
-def command(
-    run: Path, image: Path, repetitions: int, seed: int, json_file: Path | None, html_file: Path | None
-) -> int:
+def command(run: Path, image: Path, repetitions: int, seed: int, json_file: Path | None, html_file: Path | None) -> int:
     """Predict one IMAGE with the model trained in RUN, in eval and in train mode, and show the difference.
 
     Exit code 1 if eval mode does not repeat itself or the model could not be handed back as it was.

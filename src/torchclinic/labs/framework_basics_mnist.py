@@ -3,8 +3,8 @@
     torchclinic lab framework-basics-mnist [--data mnist]
 
 A multilayer perceptron as a custom module, the manual loop, and the mathematics behind each of its lines.
-Sources: PyTorch's documentation of `Tensor.view`; Bishop 2006, Pattern Recognition and Machine Learning, eq. 4.109
-(gradient of softmax cross-entropy); Guo et al. 2017, arXiv:1706.04599, eq. 3 (calibration error).
+Sources: Bishop 2006, Pattern Recognition and Machine Learning, eq. 4.109 (gradient of softmax cross-entropy); He et al.
+2015, arXiv:1502.01852, eq. 7 (mean squares); Guo et al. 2017, arXiv:1706.04599, eq. 3 (calibration error).
 """
 
 import math
@@ -21,7 +21,7 @@ from torchclinic.training import evaluate
 PIXELS, HIDDEN_1, HIDDEN_2, CLASSES = 784, 256, 128, 10
 BATCH = 128  # images per step
 LEARNING_RATE = 0.1  # plain SGD
-EPOCHS = {"subset": 12, "mnist": 8}
+EPOCHS = {"subset": 24, "mnist": 8}
 ACCURACY = {"subset": 0.92, "mnist": 0.97}  # what an MLP of this size is expected to reach at least
 EPSILON = torch.finfo(torch.float32).eps
 
@@ -54,7 +54,9 @@ def run(lab: Lab) -> None:
         layer wants rows of 784 numbers. `view` gives them by reading the same memory with other strides.""")
     flat = images.view(BATCH, PIXELS)
     moved = flat.data_ptr() - images.data_ptr()
-    lab.claim("view-address", "28×28 → 784 by `view` starts at the same address", predicted=0, measured=moved, unit="bytes")
+    lab.claim(
+        "view-address", "28×28 → 784 by `view` starts at the same address", predicted=0, measured=moved, unit="bytes"
+    )
     stride = (flat[3, 28 * 5 + 7].data_ptr() - images.data_ptr()) // images.element_size()
     lab.claim(
         "view-element", "Pixel (row 5, column 7) of image 3 lies 3·784 + 5·28 + 7 elements behind the first",
@@ -80,7 +82,7 @@ def run(lab: Lab) -> None:
         first_loss = F.cross_entropy(model(images), labels).item()
     lab.claim(
         "initial-loss", "The first loss is log 10", predicted=math.log(CLASSES), measured=first_loss, relation="≈",
-        tolerance=q_logits / 2 + 3 * math.sqrt(q_logits / CLASSES), unit="nats", source="−log(1/C); He 2015, arXiv:1502.01852, eq. 7",
+        tolerance=q_logits / 2 + 3 * math.sqrt(q_logits / CLASSES), unit="nats", source="−log(1/C); He 2015, eq. 7",
     )  # fmt: skip
 
     lab.section("One backward pass, in closed form")
@@ -111,17 +113,14 @@ def run(lab: Lab) -> None:
     optimizer.step()
     by_hand = [w.add(_gradient(p), alpha=-LEARNING_RATE) for w, p in zip(before, model.parameters(), strict=True)]
     differing = sum(int((w != p).sum()) for w, p in zip(by_hand, model.parameters(), strict=True))
-    lab.claim("sgd-step", "One SGD step adds −lr·gradient", predicted=0, measured=differing, unit="parameters that differ in any bit")
-    ratio = _first_order_ratio(model, before, images, labels)
     lab.claim(
-        "first-order", "A step of 10⁻⁴ lowers the loss by 10⁻⁴·‖gradient‖²", predicted=1.0, measured=ratio, relation="≈",
-        tolerance=0.01, source="Taylor's theorem", note="ratio of measured and predicted change, in float64",
-    )  # fmt: skip
+        "sgd-step", "One SGD step adds −lr·gradient", predicted=0, measured=differing, unit="differing parameters"
+    )
 
     lab.section("The loop, by hand")
     curve: list[tuple[float, float]] = []
     order = torch.Generator().manual_seed(lab.seed)
-    epochs = EPOCHS[lab.options.data] // (2 if lab.fast else 1)
+    epochs = EPOCHS[lab.options.data]
     for _ in range(epochs):
         for index in torch.randperm(len(data.train_labels), generator=order).split(BATCH):
             logits = model(normalize(data.train_images[index]))  # forward
@@ -141,25 +140,10 @@ def run(lab: Lab) -> None:
         note=f"calibration error {result.calibration_error:.3f}; one run, seed {lab.seed}",
     )  # fmt: skip
     counted = result.confusion.diagonal().sum().item() / len(data.test_labels)
-    lab.claim("confusion", "The diagonal of the confusion matrix is the accuracy", predicted=counted, measured=result.accuracy)
+    lab.claim("confusion", "The diagonal of the confusion is the accuracy", predicted=counted, measured=result.accuracy)
     show_evaluation(lab, model.hidden1.weight, data, result)
 
 
 def _gradient(parameter: Tensor) -> Tensor:
     assert parameter.grad is not None
     return parameter.grad.clone()
-
-
-def _first_order_ratio(model: Perceptron, weights: list[Tensor], images: Tensor, labels: Tensor) -> float:
-    """(L(w − ηg) − L(w)) / (−η‖g‖²) at η = 10⁻⁴, in float64, on a copy of the model."""
-    twin = Perceptron().double()
-    names = [name for name, _ in twin.named_parameters()]
-    w = {name: value.double().requires_grad_() for name, value in zip(names, weights, strict=True)}
-
-    def loss_at(parameters: dict[str, Tensor]) -> Tensor:
-        return F.cross_entropy(torch.func.functional_call(twin, parameters, (images.double(),)), labels)
-
-    start = loss_at(w)
-    gradients = torch.autograd.grad(start, list(w.values()))
-    stepped = {name: value - 1e-4 * g for (name, value), g in zip(w.items(), gradients, strict=True)}
-    return ((loss_at(stepped) - start) / (-1e-4 * sum(g.square().sum() for g in gradients))).item()

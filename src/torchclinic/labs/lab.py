@@ -17,6 +17,7 @@ from torchclinic.report.model import (
     Relation,
     Report,
     Section,
+    Steps,
     Table,
     Value,
 )
@@ -70,6 +71,10 @@ class Lab:
     def figure(self, figure: Figure) -> None:
         self._add(figure)
 
+    def steps(self, title: str, figures: Iterable[Figure]) -> None:
+        """Figures that show one thing changing: stepped through on a page."""
+        self._add(Steps(title, tuple(figures)))
+
     def claim(
         self,
         id: str,
@@ -85,9 +90,7 @@ class Lab:
     ) -> Claim:
         """State something that can be false. The id is completed with the lab's name."""
         assert all(claim.id != f"{self.name}.{id}" for claim in self.report().claims), f"claim {id!r} is stated twice"
-        claim = Claim(
-            f"{self.name}.{id}", statement, predicted, measured, relation, tolerance, unit, source, note
-        )
+        claim = Claim(f"{self.name}.{id}", statement, predicted, measured, relation, tolerance, unit, source, note)
         self._add(claim)
         return claim
 

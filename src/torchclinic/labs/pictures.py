@@ -35,7 +35,7 @@ def show_layers(lab: Lab, model: nn.Module, images: Tensor, labels: Tensor) -> N
         module.register_forward_hook(lambda _module, _input, output, name=name: record(name, output))
         for name, module in layers
     ]
-    F.cross_entropy(model(normalize(images)), labels).backward()  # type: ignore[no-untyped-call]
+    F.cross_entropy(model(normalize(images)), labels).backward()
     for hook in hooks:
         hook.remove()
     rows = [
@@ -51,9 +51,7 @@ def show_evaluation(lab: Lab, weight: Tensor, data: Mnist, result: Evaluation) -
     """Confusion matrix, precision and recall, the worst mistakes and the first layer's weights [units, 784] as pictures."""
     digits = [str(digit) for digit in range(len(result.confusion))]
     title = f"Confusion matrix on {result.count:,} test images"
-    lab.figure(
-        heat_map(title, digits, digits, result.confusion.tolist(), row_label="true", column_label="predicted")
-    )
+    lab.figure(heat_map(title, digits, digits, result.confusion.tolist(), row_label="true", column_label="predicted"))
     per_class = zip(digits, result.precision.tolist(), result.recall.tolist(), result.f1.tolist(), strict=True)
     caption = f"By class; expected calibration error {result.calibration_error:.4f} (15 bins)"
     lab.table(("digit", "precision", "recall", "F1"), per_class, caption)

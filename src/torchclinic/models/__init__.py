@@ -7,10 +7,24 @@ from torch import nn
 
 from torchclinic.errors import InputError
 from torchclinic.models.digits import Cnn, Mlp, ModernMlp
+from torchclinic.models.resnet import resnet18, resnet20, resnet32, resnet34, resnet44, resnet50, resnet56
 
 MODELS: Mapping[str, type[nn.Module]] = {"mlp": Mlp, "modern": ModernMlp, "cnn": Cnn}
 
-__all__ = ["MODELS", "Cnn", "Mlp", "ModernMlp", "build"]
+__all__ = [
+    "MODELS",
+    "Cnn",
+    "Mlp",
+    "ModernMlp",
+    "build",
+    "resnet18",
+    "resnet20",
+    "resnet32",
+    "resnet34",
+    "resnet44",
+    "resnet50",
+    "resnet56",
+]
 
 
 def build(name: str, **arguments: Any) -> nn.Module:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from torchclinic.models.weights import Weights, load_weights
+
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False)
@@ -49,7 +51,7 @@ class BasicBlock(nn.Module):
         shortcut = x if self.downsample is None else self.downsample(x)
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
-        return self.relu(out + shortcut)
+        return self.relu(out + shortcut)  # type: ignore[no-any-return]
 
 
 class Bottleneck(nn.Module):
@@ -73,13 +75,15 @@ class Bottleneck(nn.Module):
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
-        return self.relu(out + shortcut)
+        return self.relu(out + shortcut)  # type: ignore[no-any-return]
 
 
 Block = type[BasicBlock] | type[Bottleneck]
 
 
-def _stage(block: Block, in_channels: int, channels: int, depth: int, stride: int, *, projection: bool) -> nn.Sequential:
+def _stage(
+    block: Block, in_channels: int, channels: int, depth: int, stride: int, *, projection: bool
+) -> nn.Sequential:
     out_channels = channels * block.expansion
     downsample: nn.Module | None = None
     if projection and (stride != 1 or in_channels != out_channels):
@@ -121,7 +125,10 @@ class ResNet(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """CIFAR network of depth 6n + 2: 3x3 stem, three stages of n blocks, shortcuts without parameters. Input [B, 3, 32, 32]."""
+    """CIFAR network of depth 6n + 2: 3x3 stem, three stages of n blocks, shortcuts without parameters.
+
+    Input [B, 3, 32, 32].
+    """
 
     def __init__(self, depth: int, num_classes: int = 10) -> None:
         super().__init__()
@@ -140,3 +147,44 @@ class CifarResNet(nn.Module):
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.layer3(self.layer2(self.layer1(x)))
         return self.fc(torch.flatten(self.avgpool(x), 1))  # type: ignore[no-any-return]
+
+
+def resnet18(weights: Weights = None, num_classes: int = 1000) -> ResNet:
+    """ResNet-18. `weights`: None (random), "imagenet" (downloaded once), "torchvision" (through it), or a file.
+
+    Raises: InputError, DataError or CheckpointError, in one sentence, if the weights cannot be had or do not fit.
+    """
+    return load_weights(ResNet(BasicBlock, (2, 2, 2, 2), num_classes), "resnet18", weights)
+
+
+def resnet34(weights: Weights = None, num_classes: int = 1000) -> ResNet:
+    """ResNet-34; `weights` as for `resnet18`."""
+    return load_weights(ResNet(BasicBlock, (3, 4, 6, 3), num_classes), "resnet34", weights)
+
+
+def resnet50(weights: Weights = None, num_classes: int = 1000) -> ResNet:
+    """ResNet-50 with the stride in the 3x3 convolutions; `weights` as for `resnet18`."""
+    return load_weights(ResNet(Bottleneck, (3, 4, 6, 3), num_classes), "resnet50", weights)
+
+
+def resnet20(weights: Weights = None, num_classes: int = 10) -> CifarResNet:
+    """ResNet-20 for 32x32 images. `weights`: None (random), "cifar10" (carried by the package), or a file.
+
+    Raises: InputError or CheckpointError, in one sentence, if there are no such weights or they do not fit.
+    """
+    return load_weights(CifarResNet(20, num_classes), "resnet20", weights)
+
+
+def resnet32(weights: Weights = None, num_classes: int = 10) -> CifarResNet:
+    """ResNet-32 for 32x32 images; `weights`: None or a file."""
+    return load_weights(CifarResNet(32, num_classes), "resnet32", weights)
+
+
+def resnet44(weights: Weights = None, num_classes: int = 10) -> CifarResNet:
+    """ResNet-44 for 32x32 images; `weights`: None or a file."""
+    return load_weights(CifarResNet(44, num_classes), "resnet44", weights)
+
+
+def resnet56(weights: Weights = None, num_classes: int = 10) -> CifarResNet:
+    """ResNet-56 for 32x32 images; `weights`: None or a file."""
+    return load_weights(CifarResNet(56, num_classes), "resnet56", weights)

@@ -172,7 +172,7 @@ class _RandomStreams:
         self.python = random.getstate()
         self.numpy = np.random.get_state()  # the legacy stream is the one user code draws from
         self.cpu = torch.get_rng_state()
-        self.cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
+        self.cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
 
     def restore(self) -> None:
         random.setstate(self.python)

@@ -8,13 +8,11 @@ from types import FrameType, TracebackType
 
 import torch
 
-import torchclinic
-
 _FOREIGN = tuple(
     {
         *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
         str(Path(torch.__file__).parent),
-        str(Path(torchclinic.__file__).parent),
+        str(Path(__file__).parents[1]),
     }
 )
 

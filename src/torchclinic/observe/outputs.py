@@ -29,4 +29,4 @@ def class_probabilities(output: Any, batch_size: int) -> Tensor:
         positive = scores.sigmoid()
         return torch.cat([1 - positive, positive], 1)
     already = bool((scores >= 0).all()) and torch.allclose(scores.sum(1), scores.new_ones(batch_size), atol=1e-4)
-    return scores if already else scores.softmax(1)
+    return scores if already else scores.softmax(1)  # type: ignore[no-any-return]

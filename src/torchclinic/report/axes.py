@@ -1,6 +1,7 @@
 """Plot areas: the range of the data, round ticks, and the frame with its labels. Linear and logarithmic."""
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +11,9 @@ from torchclinic.report.drawing import Drawing
 FONT = 11  # px, of tick labels
 LETTER = 6.2  # px, a generous mean width of a letter at FONT
 GRID = 0.15  # opacity of grid lines
+SMALLEST = 1e-290  # drawn on a log axis; below, powers of ten lose their digits
+LARGEST = sys.float_info.max
+NARROWEST = 1e-12  # relative span of an axis: below, rounding decides where a point lies
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,33 +27,38 @@ class Axis:
     log: bool = False
 
     def position(self, value: float) -> float:
-        low, high, at = (
-            (math.log10(v) for v in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
-        )
+        low, high, at = (math.log10(v) if self.log else v / 2 for v in (self.low, self.high, value))  # /2: no overflow
         return self.start + (at - low) / (high - low) * (self.end - self.start)
 
     def shows(self, value: float | None) -> bool:
-        """Whether a value has a place on this axis: NaN, infinity, and values ≤ 0 on a log axis have none."""
-        return value is not None and math.isfinite(value) and (not self.log or value > 0)
+        """Whether a value has a place on this axis."""
+        return is_drawable(value, self.log)
 
     def ticks(self) -> list[float]:
         most = max(2, int(abs(self.end - self.start) // 55))
         return log_ticks(self.low, self.high, most) if self.log else round_ticks(self.low, self.high, most)
 
 
+def is_drawable(value: float | None, log: bool = False) -> bool:
+    """NaN, infinity, and what is not positive (or below SMALLEST) on a log axis cannot be drawn."""
+    return value is not None and math.isfinite(value) and (not log or value >= SMALLEST)
+
+
 def axis_for(values: Iterable[float | None], start: float, end: float, log: bool = False, zero: bool = False) -> Axis:
     """An axis that holds every drawable value with a little air; `zero` includes 0 (for bars)."""
-    drawable = [float(v) for v in values if v is not None and math.isfinite(v) and (not log or v > 0)]
+    drawable = [float(value) for value in values if value is not None and is_drawable(value, log)]
     if zero and not log:
         drawable.append(0.0)
     low, high = (min(drawable), max(drawable)) if drawable else (1.0, 10.0) if log else (0.0, 1.0)
     if log:
-        air = (high / low) ** 0.04 if high > low else 2.0
-        return Axis(max(low / air, 5e-324), min(high * air, 1.7e308), start, end, log)
-    air = (high - low) * 0.04 or abs(high) * 0.1 or 0.5
-    bottom = low if zero and low == 0 else low - air
-    top = high if zero and high == 0 else high + air
-    return Axis(max(bottom, -1.7e308), min(top, 1.7e308), start, end)
+        air = max((high / low) ** 0.04, 1.1) if high < LARGEST * low else 1e12
+        return Axis(max(low / air, SMALLEST / 10), min(high * air, LARGEST), start, end, log)
+    air = (high / 25 - low / 25) or 0.5
+    if high / 2 - low / 2 < NARROWEST * max(abs(low), abs(high)) or air < SMALLEST:
+        air = abs(high) * 0.1 or 0.5
+    bottom = low if zero and low == 0 else max(low - air, -LARGEST)
+    top = high if zero and high == 0 and low < 0 else min(high + air, LARGEST)
+    return Axis(bottom, top, start, end)
 
 
 def round_ticks(low: float, high: float, most: int) -> list[float]:
@@ -76,16 +85,20 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def tick_label(value: float, ticks: Sequence[float]) -> str:
-    """Short, and with as many decimals as the step between the ticks needs."""
+    """Short, and with as many digits as it takes to tell the ticks apart."""
     largest = max(abs(tick) for tick in ticks)
-    step = min((abs(b - a) for a, b in pairwise(ticks)), default=largest or 1.0)
-    if largest >= 1e5 or 0 < step < 1e-4:
-        text = f"{value:.1e}".replace(".0e", "e")
-        mantissa, exponent = text.split("e")
-        return "0" if value == 0 else f"{mantissa}e{int(exponent)}"
-    if ticks[-1] > 0 and ticks[0] > 0 and ticks[-1] / ticks[0] > 50:  # logarithmic
-        return f"{value:g}"
-    return f"{value:,.{max(0, -math.floor(math.log10(step) + 1e-9))}f}"
+    step = min((abs(b - a) for a, b in pairwise(ticks)), default=0.0) or largest or 1.0
+    if value and (largest >= 1e5 or largest < 1e-3 or min(filter(None, map(abs, ticks))) < 1e-4):
+        digits = max(0, math.floor(math.log10(abs(value))) - math.floor(math.log10(step) + 1e-9))
+        mantissa, exponent = f"{value:.{min(digits, 15)}e}".split("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{value:,.{max(0, -math.floor(math.log10(step) + 1e-9))}f}" if value else "0"
+
+
+def left_margin(y: Axis, label: str) -> float:
+    """Room for the longest value beside the axis, and for the label."""
+    ticks = y.ticks()
+    return max(LETTER * len(tick_label(tick, ticks)) for tick in ticks) + (30 if label else 14)
 
 
 def draw_x_axis(drawing: Drawing, x: Axis, bottom: float, label: str) -> None:

@@ -6,7 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from torchclinic.report.axes import FONT, LETTER, Axis, axis_for, draw_legend, draw_x_axis, draw_y_axis, legend_height
+from torchclinic.report.axes import (
+    FONT,
+    LETTER,
+    NARROWEST,
+    Axis,
+    axis_for,
+    draw_legend,
+    draw_x_axis,
+    draw_y_axis,
+    left_margin,
+    legend_height,
+)
 from torchclinic.report.drawing import COLORS, Drawing
 from torchclinic.report.model import Figure, Table, Value
 from torchclinic.units import format_number
@@ -17,6 +28,7 @@ LEFT = 62.0
 RIGHT = 14.0
 MOST_POINTS = 500  # drawn per series: one minimum and one maximum per pixel column or so
 MOST_ROWS = 200  # of the table beside a line chart
+MOST_BINNED = 1e300  # differences of larger values overflow
 SPARKS = "▁▂▃▄▅▆▇█"
 Points = Sequence[tuple[float, float]]
 
@@ -46,8 +58,8 @@ def line_chart(
     top = legend_height(names, LEFT, WIDTH)
     drawing = Drawing(WIDTH, top + PLOT_HEIGHT + 56, title, description)
     everything = [point for line in points.values() for point in line]
-    x = axis_for((x for x, _ in everything), LEFT, WIDTH - RIGHT, log_x)
     y = axis_for([*(y for _, y in everything), *levels.values()], top + PLOT_HEIGHT, top, log_y)
+    x = axis_for((x for x, _ in everything), left_margin(y, y_label), WIDTH - RIGHT, log_x)
     draw_x_axis(drawing, x, y.start, x_label)
     draw_y_axis(drawing, y, x.start, x.end, y_label)
     draw_legend(drawing, names, colors, LEFT, [*dashed, *levels])
@@ -56,11 +68,11 @@ def line_chart(
     for name, color in zip(levels, colors[len(points) :], strict=True):
         if y.shows(levels[name]):
             at = y.position(levels[name])
-            drawing.line(LEFT, at, WIDTH - RIGHT, at, stroke=color, width=1.5, dash="4 3")
+            drawing.line(x.start, at, x.end, at, stroke=color, width=1.5, dash="4 3")
     missing = sum(not (x.shows(a) and y.shows(b)) for a, b in everything)
-    _note_missing(drawing, missing)
+    _note_missing(drawing, missing + sum(not y.shows(level) for level in levels.values()))
     table = _points_table(points, levels, x_label or "x", y_label)
-    return Figure(title, drawing.svg(), table, description, _sparklines(points, levels))
+    return Figure(title, drawing.svg(), table, description, _sparklines(points, levels, log_y))
 
 
 def bar_chart(
@@ -120,15 +132,15 @@ def histogram(
 ) -> Figure:
     """Counts of each series' values (anything numpy reads, any shape) in the same equal bins, as outlines."""
     arrays = {name: np.asarray(values, dtype=np.float64).ravel() for name, values in series.items()}
-    finite = {name: values[np.isfinite(values)] for name, values in arrays.items()}
+    finite = {name: values[np.abs(values) < MOST_BINNED] for name, values in arrays.items()}
     together = np.concatenate(list(finite.values())) if finite else np.empty(0)
-    edges = np.histogram_bin_edges(together, bins=bins)
+    edges = np.linspace(*_bounds(together), bins + 1)
     counts = {name: np.histogram(values, edges)[0] for name, values in finite.items()}
     top = legend_height(list(series), LEFT, WIDTH)
     drawing = Drawing(WIDTH, top + PLOT_HEIGHT + 56, title, description)
-    x = axis_for(edges.tolist(), LEFT, WIDTH - RIGHT)
     tallest = max((int(count.max()) for count in counts.values()), default=1)
     y = axis_for([0.5, tallest] if log_y else [0, max(tallest, 1)], top + PLOT_HEIGHT, top, log_y, zero=True)
+    x = axis_for(edges.tolist(), left_margin(y, "count"), WIDTH - RIGHT)
     draw_x_axis(drawing, x, y.start, x_label)
     draw_y_axis(drawing, y, x.start, x.end, "count")
     draw_legend(drawing, list(series), COLORS[: len(series)], LEFT, ())
@@ -143,6 +155,13 @@ def histogram(
     text = "\n".join(f"{name:<20.20} {_spark(count.tolist())}" for name, count in counts.items())
     text += f"\n{'':<20} {format_number(float(edges[0]))} to {format_number(float(edges[-1]))} {x_label}"
     return Figure(title, drawing.svg(), Table(("from", "to", *series), rows, x_label), description, text)
+
+
+def _bounds(values: np.ndarray) -> tuple[float, float]:
+    """Lowest and highest value; around a single value some room."""
+    axis = axis_for(values.tolist(), 0, 1)
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    return (low, high) if high - low > NARROWEST * max(abs(low), abs(high)) else (axis.low, axis.high)
 
 
 def _draw_line(drawing: Drawing, line: Points, x: Axis, y: Axis, color: str, dash: str, markers: bool) -> None:
@@ -214,14 +233,18 @@ def _whole(x: float) -> float | int:
     return int(x) if x.is_integer() else x
 
 
-def _sparklines(points: Mapping[str, Points], levels: Mapping[str, float]) -> str:
+def _sparklines(points: Mapping[str, Points], levels: Mapping[str, float], log: bool) -> str:
     """`train  2.31 ▇▅▃▂▁ 0.07`: first value, course, last value."""
     lines = []
     for name, line in points.items():
         values = [y for _, y in line]
         ends = (format_number(values[0]), format_number(values[-1])) if values else ("", "")
-        lines.append(f"{name:<20.20} {ends[0]:>9} {_spark(values)} {ends[1]}")
+        lines.append(f"{name:<20.20} {ends[0]:>9} {_spark([_log(y) if log else y for y in values])} {ends[1]}")
     return "\n".join([*lines, *(f"{name:<20.20} {format_number(level):>9}" for name, level in levels.items())])
+
+
+def _log(value: float) -> float:
+    return math.log10(value) if value > 0 else math.nan
 
 
 def _spark(values: Sequence[float], width: int = 36) -> str:

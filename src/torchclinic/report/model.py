@@ -35,6 +35,10 @@ class Claim:
     source: str = ""  # paper and equation
     note: str = ""  # n, mean and spread, or when the statement does not hold
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "predicted", _plain(self.predicted))
+        object.__setattr__(self, "measured", _plain(self.measured))
+
     @property
     def passed(self) -> bool:
         if self.relation == "==":
@@ -165,7 +169,18 @@ class Figure:
         return figure_fragment(self)
 
 
-Block = Prose | Code | Claim | Finding | Table | Figure
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Figures that show one thing changing. A page steps through them; where nothing can be pressed, all are shown."""
+
+    title: str
+    figures: tuple[Figure, ...]
+
+    def __post_init__(self) -> None:
+        assert self.figures, "there is a first step"
+
+
+Block = Prose | Code | Claim | Finding | Table | Figure | Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +252,15 @@ def _json_safe(value: Any) -> Any:
         return {str(key): _json_safe(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_json_safe(item) for item in value]
-    return _finite(value.item() if hasattr(value, "item") else value)
+    return _finite(value)
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar or a tensor of one element as the Python number it holds."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def _finite(value: Value) -> Value:
     """JSON has no NaN or infinity: they are written as strings."""
+    value = _plain(value)
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,15 +11,27 @@ from unicodedata import category
 
 from rich import box
 from rich.console import Console, RenderableType
-from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from torchclinic.report import wording
-from torchclinic.report.model import Block, Claim, Code, Figure, Finding, NotChecked, Prose, Report, Section, Table
-from torchclinic.units import format_number
+from torchclinic.report.model import (
+    Block,
+    Claim,
+    Code,
+    Figure,
+    Finding,
+    NotChecked,
+    Prose,
+    Report,
+    Section,
+    Steps,
+    Table,
+)
+from torchclinic.units import format_column, format_number
 
 WIDTH = 80
+INDENT = 4
 MOST_COLUMNS = 100  # a wide terminal is not filled: long lines are hard to read
 MOST_ROWS = 24  # of a table in the terminal; files hold all of them
 NARROWEST_CELL = 14  # a column may be wrapped down to this width before columns are left out
@@ -30,18 +42,29 @@ def report_text(report: Report) -> str:
     """The whole report as plain text, 80 columns."""
     console = _plain_console()
     printer = Printer(console)
-    printer.title(report.title, report.summary)
+    printer.title(report.title)
     for section in report.sections:
         printer.block(section)
     printer.end(report)
     return _content(console)
 
 
-def figure_text(figure: Figure) -> str:
-    """A figure as plain text: its own rendering, or else the table it shows."""
+def section_text(section: Section) -> str:
+    """One section as plain text, 80 columns, without the verdict of a report."""
+    console = _plain_console()
+    Printer(console).block(section)
+    return _content(console)
+
+
+def figure_text(figure: Figure | Table) -> str:
+    """A figure as plain text: its own rendering, or else the table it shows. A table likewise."""
     console = _plain_console()
     Printer(console).block(figure)
     return _content(console)
+
+
+class _Detail(Text):
+    """Text that is indented below the line it belongs to."""
 
 
 class Printer:
@@ -100,7 +123,13 @@ class Printer:
         self._print(Text("─" * min(len(_clean(title)), self._console.width), "dim"))
 
     def _print(self, line: RenderableType) -> None:
-        self._console.print(line)
+        if not isinstance(line, Text):
+            self._console.print(line)
+            return
+        indent = INDENT if isinstance(line, _Detail) else 0
+        for part in line.wrap(self._console, self._console.width - indent):
+            part.rstrip()
+            self._console.print(Text(" " * indent).append_text(part), no_wrap=True, overflow="crop")
 
 
 def _block_lines(block: Block, width: int) -> Iterable[RenderableType]:
@@ -109,7 +138,7 @@ def _block_lines(block: Block, width: int) -> Iterable[RenderableType]:
             yield _prose(block.text)
         case Code():
             yield from _caption(block.caption)
-            yield _indented(Text(_clean(block.text)))
+            yield _Detail(_clean(block.text))
         case Claim():
             yield from _claim_lines(block)
         case Finding():
@@ -119,15 +148,16 @@ def _block_lines(block: Block, width: int) -> Iterable[RenderableType]:
             yield from _table_lines(block, width)
         case Figure():
             yield from _figure_lines(block, width)
+        case Steps():
+            yield from _steps_lines(block, width)
 
 
 def _claim_lines(claim: Claim) -> Iterable[RenderableType]:
     mark = Text("✓ ", "green") if claim.passed else Text("✗ FAILED ", "bold red")
     yield mark.append(_clean(claim.statement), "default")
-    _, measured = wording.claim_values(claim)
-    unit = f" {claim.unit}" if claim.unit else ""
-    details = [f"predicted {wording.expectation(claim)}{unit}, measured {measured}{unit}", claim.source, claim.note]
-    yield _indented(Text("\n".join(_clean(line) for line in details if line), "dim"))
+    values = f"predicted {wording.expectation(claim)}, measured {wording.measurement(claim)}"
+    details = [values, claim.source, claim.note]
+    yield _Detail("\n".join(_clean(line) for line in details if line), "dim")
 
 
 def _finding_lines(finding: Finding) -> Iterable[RenderableType]:
@@ -144,7 +174,7 @@ def _finding_lines(finding: Finding) -> Iterable[RenderableType]:
         ("Fix: ", finding.fix),
         ("Follows from: ", ", ".join(finding.causes)),
     )
-    yield _indented(Text("\n".join(_clean(label + text) for label, text in details if text)))
+    yield _Detail("\n".join(_clean(label + text) for label, text in details if text))
 
 
 def _figure_lines(figure: Figure, width: int) -> Iterable[RenderableType]:
@@ -157,6 +187,13 @@ def _figure_lines(figure: Figure, width: int) -> Iterable[RenderableType]:
         yield from _table_lines(figure.table, width)
 
 
+def _steps_lines(steps: Steps, width: int) -> Iterable[RenderableType]:
+    yield Text(_clean(f"{steps.title}: step 1 of {len(steps.figures)}"), "bold")
+    yield from _figure_lines(steps.figures[0], width)
+    if len(steps.figures) > 1:
+        yield Text(f"… {len(steps.figures) - 1:,} more steps (the HTML report steps through them)", "dim")
+
+
 def _table_lines(table: Table, width: int) -> Iterable[RenderableType]:
     shown = _columns_that_fit(table, width)
     rendered = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
@@ -164,8 +201,8 @@ def _table_lines(table: Table, width: int) -> Iterable[RenderableType]:
         cells = [row[index] for row in table.rows]
         numeric = bool(cells) and all(cell is None or isinstance(cell, int | float) for cell in cells)
         rendered.add_column(Text(_clean(table.columns[index])), justify="right" if numeric else "left")
-    for row in table.rows[:MOST_ROWS]:
-        rendered.add_row(*(Text(_cell(cell)) for cell in row[:shown]))
+    for row in _cells(table):
+        rendered.add_row(*(Text(cell) for cell in row[:shown]))
     yield rendered
     left_out = []
     if len(table.rows) > MOST_ROWS:
@@ -178,9 +215,10 @@ def _table_lines(table: Table, width: int) -> Iterable[RenderableType]:
 
 def _columns_that_fit(table: Table, width: int) -> int:
     used = 0
+    cells = _cells(table)
     for index, column in enumerate(table.columns):
-        widest = max([len(column), *(len(_cell(row[index])) for row in table.rows[:MOST_ROWS])])
-        used += min(widest, NARROWEST_CELL) + 2
+        widest = max([len(column), *(len(row[index]) for row in cells)])
+        used += min(widest, NARROWEST_CELL) + 3
         if used > width and index:
             return index
     return len(table.columns)
@@ -206,12 +244,10 @@ def _caption(caption: str) -> Iterable[RenderableType]:
         yield Text(_clean(caption), "bold")
 
 
-def _indented(text: Text) -> Padding:
-    return Padding(text, (0, 0, 0, 4), expand=False)
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else _clean(format_number(value))
+def _cells(table: Table) -> list[tuple[str, ...]]:
+    """The rows that are shown, as text."""
+    columns = [format_column(column) for column in zip(*table.rows[:MOST_ROWS], strict=True)]
+    return [tuple(map(_clean, row)) for row in zip(*columns, strict=True)]
 
 
 def _clean(text: str) -> str:

@@ -38,15 +38,22 @@ def claim_values(claim: Claim) -> tuple[str, str]:
 
 
 def expectation(claim: Claim) -> str:
-    """What theory allows: `2.303 ± 0.1`, `≥ 0.98`, `≤ 1 + 0.001`."""
+    """What theory allows: `2.303 ± 0.1`, `≥ 0.98`, `≤ 1 + 0.001 s`."""
     predicted, _ = claim_values(claim)
     tolerance = format_number(claim.tolerance)
     if claim.relation == "==":
-        return predicted
-    if claim.relation == "≈":
-        return f"{predicted} ± {tolerance}"
-    slack = {"≥": "−", ">": "−", "≤": "+", "<": "+"}[claim.relation]
-    return f"{claim.relation} {predicted}" + (f" {slack} {tolerance}" if claim.tolerance else "")
+        text = predicted
+    elif claim.relation == "≈":
+        text = f"{predicted} ± {tolerance}"
+    else:
+        slack = {"≥": "−", ">": "−", "≤": "+", "<": "+"}[claim.relation]
+        text = f"{claim.relation} {predicted}" + (f" {slack} {tolerance}" if claim.tolerance else "")
+    return f"{text} {claim.unit}".rstrip()
+
+
+def measurement(claim: Claim) -> str:
+    """What was measured, with its unit."""
+    return f"{claim_values(claim)[1]} {claim.unit}".rstrip()
 
 
 def place(finding: Finding) -> str:

@@ -17,7 +17,7 @@ from torchclinic.report.model import Finding, Severity, Value
 Kind = Literal["exact", "probe", "window"]
 
 
-class Undecided(Exception):  # noqa: N818 - a verdict, not an error
+class Undecided(Exception):  # noqa: N818 - an answer, not an error
     """The rule cannot say; the reason goes under *could not be checked*."""
 
 

@@ -24,6 +24,7 @@ class Epoch:
     images: int
     test_accuracy: float | None = None
     test_loss: float | None = None
+    validation_loss: float | None = None
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ def fit(
             with autocast():
                 logits = (forward or model)(x)
                 loss = loss_fn(logits, y)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             optimizer.zero_grad()
             progress.step += 1

@@ -94,8 +94,23 @@ def _require(holds: bool, complaint: str) -> None:
         raise InputError(f"{complaint}.")
 
 
+# For 60,000 training images, and for the embedded 4,000.
 RECIPES: Mapping[str, Recipe] = {
     "mlp": Recipe(),
     "modern": Recipe(),
     "cnn": Recipe(epochs=4),
 }
+SUBSET_RECIPES: Mapping[str, Recipe] = {
+    "mlp": Recipe(epochs=15, batch_size=64),
+    "modern": Recipe(epochs=15, batch_size=64),
+    "cnn": Recipe(epochs=8, batch_size=64),
+}
+FEW_IMAGES = 10_000
+
+
+def recipe_for(model: str, images: int) -> Recipe:
+    """The recipe of the model called `model` for so many training images. Raises: InputError if there is none."""
+    recipes = SUBSET_RECIPES if images < FEW_IMAGES else RECIPES
+    if model not in recipes:
+        raise InputError(f'There is no recipe for "{model}": choose one of {", ".join(recipes)}.')
+    return recipes[model]

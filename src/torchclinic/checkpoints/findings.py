@@ -1,0 +1,149 @@
+"""What a reader should know about a checkpoint, and the report of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from torchclinic.checkpoints.naming import printable
+from torchclinic.checkpoints.records import TensorEntry
+from torchclinic.checkpoints.trust import is_own, is_powerful, reason
+from torchclinic.report.model import Finding, Prose, Report, Section, Severity, Table
+from torchclinic.units import format_count, format_nbytes
+
+if TYPE_CHECKING:
+    from torchclinic.checkpoints.records import Checkpoint
+    from torchclinic.checkpoints.scanning import Scan
+
+MANY_ROWS = 1000
+NAMED = 5
+MANY_GLOBALS = 50
+MANY_GROUPS = 10
+
+
+def foreign(scans: "Sequence[Scan]") -> dict[str, str]:
+    """Globals that are not torch's own → why they are named."""
+    met = {name: called for scan in scans for name, called in scan.globals.items() if not is_own(name)}
+    return {printable(str(name)): reason(name, called) for name, called in met.items()}
+
+
+def find_oddities(
+    scans: "Sequence[Scan]", tensors: Mapping[str, TensorEntry], aliases: Sequence[Sequence[str]]
+) -> Iterator[Finding]:
+    yield from _foreign_globals(scans)
+    yield from _odd_values(tensors)
+    for scan in scans:
+        if scan.damaged:
+            message = (
+                f"{len(scan.damaged)} storages of {scan.path.name} do not fit their checksum: {_few(scan.damaged)}."
+            )
+            yield Finding("CKP003", "damaged-storage", "error", message, fix="Fetch the file again.")
+        wasted = sum(scan.wasted.values())
+        if wasted:
+            message = (
+                f"{format_nbytes(wasted)} of {scan.path.name} are stored but part of no tensor "
+                f"({len(scan.wasted)} storages): a slice carries its whole storage."
+            )
+            severity: Severity = "warning" if wasted >= 0.01 * scan.nbytes else "info"
+            evidence = {"wasted_bytes": wasted, "storages": len(scan.wasted)}
+            fix = "Clone such tensors before saving: {name: t.clone() for name, t in state.items()}."
+            yield Finding("SHP007", "storage-pinned", severity, message, evidence=evidence, fix=fix)
+    for group in aliases[:MANY_GROUPS]:
+        message = f"{_few(group)} share memory in the file: tied weights, or views of one storage."
+        yield Finding("CKP004", "shared-storage", "info", message, where=group[0])
+    if len(aliases) > MANY_GROUPS:
+        message = f"{format_count(len(aliases) - MANY_GROUPS)} more groups of tensors share memory."
+        yield Finding("CKP004", "shared-storage", "info", message)
+
+
+def _foreign_globals(scans: "Sequence[Scan]") -> Iterator[Finding]:
+    met = [(scan, name, called) for scan in scans for name, called in scan.globals.items() if not is_own(name)]
+    met.sort(key=lambda one: not is_powerful(one[1]))
+    for scan, name, called in met[:MANY_GLOBALS]:
+        compiled = name.module.startswith("__torch__")
+        severity: Severity = "error" if is_powerful(name) else "info" if compiled else "warning"
+        message = f"{printable(str(name))} {reason(name, called)}."
+        fix = "Load with torch.load(…, weights_only=True), or not at all." if severity == "error" else ""
+        yield Finding("CKP001", "foreign-global", severity, message, where=scan.path.name, fix=fix)
+    if len(met) > MANY_GLOBALS:
+        message = f"{format_count(len(met) - MANY_GLOBALS)} more foreign globals are in the list."
+        yield Finding("CKP001", "foreign-global", "warning", message)
+
+
+def _odd_values(tensors: Mapping[str, TensorEntry]) -> Iterator[Finding]:
+    judged = {name: entry.values for name, entry in tensors.items() if entry.values is not None}
+    for name, values in judged.items():
+        if not values.finite:
+            message = f"{name} holds {format_count(values.nan)} NaN and {format_count(values.inf)} infinite elements."
+            evidence = {"nan": values.nan, "inf": values.inf}
+            yield Finding("CKP002", "non-finite-values", "error", message, where=name, evidence=evidence)
+    matrices = {name: values for name, values in judged.items() if len(tensors[name].shape) >= 2}
+    zero = [name for name, values in matrices.items() if values.zero]
+    constant = [name for name, values in matrices.items() if values.constant and not values.zero]
+    if zero:
+        message = f"{len(zero)} weights are all zero: {_few(zero)}."
+        yield Finding("CKP005", "zero-weights", "warning", message, where=zero[0], evidence={"count": len(zero)})
+    if constant:
+        message = f"{len(constant)} weights hold one and the same value: {_few(constant)}."
+        yield Finding("CKP006", "constant-weights", "warning", message, where=constant[0])
+
+
+def report_of(checkpoint: "Checkpoint") -> Report:
+    """The inspection as a report; its JSON carries every tensor."""
+    entries = checkpoint.tensors.values()
+    total = sum(entry.nbytes for entry in entries)
+    return Report(
+        title=f"Checkpoint {checkpoint.path}",
+        summary=f"{checkpoint.kind} ({checkpoint.format}): {format_count(len(entries))} tensors, "
+        f"{format_nbytes(total)} in a file of {format_nbytes(checkpoint.nbytes)}; nothing was executed.",
+        sections=tuple(_sections(checkpoint)),
+        findings=checkpoint.findings,
+        checked=checkpoint.checked,
+        not_checked=checkpoint.not_checked,
+        data={
+            "path": checkpoint.path,
+            "format": checkpoint.format,
+            "kind": checkpoint.kind,
+            "nbytes": checkpoint.nbytes,
+            "tensors": {name: entry.to_dict() for name, entry in checkpoint.tensors.items()},
+            "aliases": [list(group) for group in checkpoint.aliases],
+            "wasted_bytes": checkpoint.wasted_bytes,
+            "foreign_globals": dict(checkpoint.foreign_globals),
+            "parts": dict(checkpoint.parts),
+            "weights": checkpoint.weights,
+            "prefixes": dict(checkpoint.prefixes),
+            "metadata": dict(checkpoint.metadata),
+            "warnings": list(checkpoint.warnings),
+        },
+    )
+
+
+def _sections(checkpoint: "Checkpoint") -> Iterator[Section]:
+    parts = tuple((name or "(top level)", what) for name, what in checkpoint.parts.items())
+    if parts or checkpoint.prefixes or checkpoint.metadata:
+        texts = [f"Names start with `{prefix}`: {origin}." for prefix, origin in checkpoint.prefixes.items()]
+        texts += [f"`{printable(k)}`: {printable(v)}" for k, v in list(checkpoint.metadata.items())[:20]]
+        tables = (Table(("part", "what it is"), parts),) if parts else ()
+        yield Section("What is in it", (*((Prose("\n\n".join(texts)),) if texts else ()), *tables))
+    columns = ("tensor", "shape", "dtype", "bytes", "storage", "offset", "stride", "elements")
+    rows = tuple(_row(entry) for entry in list(checkpoint.tensors.values())[:MANY_ROWS])
+    left = len(checkpoint.tensors) - len(rows)
+    caption = f"{format_count(left)} more tensors are in the JSON." if left else ""
+    yield Section("Tensors", (Table(columns, rows, caption),))
+
+
+def _row(entry: TensorEntry) -> tuple[str | int, ...]:
+    shape, stride = (" × ".join(map(str, entry.shape)) or "scalar"), ", ".join(map(str, entry.stride))
+    return (entry.name, shape, entry.dtype, entry.nbytes, entry.storage, entry.offset, stride, _elements(entry))
+
+
+def _elements(entry: TensorEntry) -> str:
+    values = entry.values
+    if values is None:
+        return "not looked at" if entry.nbytes else "none"
+    if not values.finite:
+        return f"{values.nan} NaN, {values.inf} infinite"
+    return "all zero" if values.zero else "constant" if values.constant else "finite"
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

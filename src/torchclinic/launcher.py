@@ -28,6 +28,7 @@ class Outcome:
     note: str = ""
     children: int = 0  # processes it started, which were not observed
     error: BaseException | None = field(default=None, repr=False)
+    names: dict[str, Any] = field(default_factory=dict, repr=False)  # the script's globals
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ def launch(target: Target, session: Session, last_word: Callable[[Outcome], None
     code, filename, folder = target.code()
     outcome = Outcome()
     with _as_main(filename, folder, target.arguments) as names, _watch_processes(outcome, last_word, session):
+        outcome.names = names
         try:
             with session:
                 exec(code, names)
@@ -98,7 +100,7 @@ def launch(target: Target, session: Session, last_word: Callable[[Outcome], None
             outcome.ending, outcome.exit_code = "exited", _exit_code(request)
         except KeyboardInterrupt:
             outcome.ending, outcome.exit_code = "interrupted", 130
-        except BaseException as error:  # noqa: BLE001: whatever the script raises ends the script, not the report
+        except BaseException as error:  # noqa: BLE001 - whatever the script raises ends the script, not the report
             _print_error(error)
             note_failure(session, error)
             outcome.ending, outcome.exit_code, outcome.error = "raised", 1, error
@@ -111,6 +113,7 @@ def _exit_code(request: SystemExit) -> int:
         return 0
     if isinstance(request.code, int):
         return request.code
+    print(request.code, file=sys.stderr)  # noqa: T201 - what Python does
     return 1
 
 

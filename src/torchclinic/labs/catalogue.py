@@ -26,15 +26,13 @@ class Entry:
 
 ALL = (
     Entry("framework-basics-mnist", "Framework basics on MNIST", ("framework_basics_mnist",)),
-<<<<<<< HEAD
     Entry("tensor-basics", "Tensor basics", ("tensor_basics", "tensor_bugs")),
-    Entry("initialization-relu", "Initialization and the dying ReLU", ("initialization_relu",)),
+    Entry(
+        "initialization-relu",
+        "Initialization and the dying ReLU",
+        ("initialization_relu", "initialization_depth", "initialization_sweep", "initialization_dying"),
+    ),
     Entry("nn-architecture", "Modern architecture", ("nn_architecture", "production_classifier", "optimizer_race")),
-=======
-    Entry("tensor-basics", "Tensor basics", ("tensor_basics",)),
-    Entry("initialization-relu", "Initialization and the dying ReLU", ("initialization_relu", "initialization_depth", "initialization_sweep", "initialization_dying")),
-    Entry("nn-architecture", "Modern architecture", ("nn_architecture", "optimizer_race")),
->>>>>>> theory
     Entry("cnn-mechanics", "CNN mechanics", ("manual_conv", "inspect_resnet")),
 )
 

@@ -33,7 +33,9 @@ def shifted_points(seed: int) -> tuple[Tensor, Tensor]:
     return x + 3, (x @ torch.randn(20, 4, generator=generator)).argmax(1)
 
 
-def train(phi: type[nn.Module], rate: float, norm: bool, x: Tensor, y: Tensor, seed: int) -> tuple[float, float, int, float]:
+def train(
+    phi: type[nn.Module], rate: float, norm: bool, x: Tensor, y: Tensor, seed: int
+) -> tuple[float, float, int, float]:
     """(dead share at the start, after 30 steps, findings of ACT001, final loss)."""
     torch.manual_seed(seed)
     norms: list[nn.Module] = [nn.BatchNorm1d(HIDDEN)] if norm else []
@@ -58,7 +60,10 @@ def dying_later(lab: Lab) -> None:
     trials = {"ReLU, rate 0.5": (nn.ReLU, 0.5, False), "ReLU, rate 0.005": (nn.ReLU, 0.005, False),
               "leaky ReLU, rate 0.5": (nn.LeakyReLU, 0.5, False), "He + BatchNorm, rate 0.5": (nn.ReLU, 0.5, True)}  # fmt: skip
     seen = {name: train(*trial, x, y, lab.seed) for name, trial in trials.items()}
-    lab.table(("network", "dead at the start", "dead after 30 steps", "ACT001 findings", "loss"), [(k, *v) for k, v in seen.items()])
+    lab.table(
+        ("network", "dead at the start", "dead after 30 steps", "ACT001 findings", "loss"),
+        [(k, *v) for k, v in seen.items()],
+    )
     killed, low, leaky, norm = seen.values()
     lab.claim("later.killed", "Rate 0.5 leaves more than half of the ReLU units dead, more than any initialization can",
               predicted=0.5, measured=killed[1], relation=">", note=f"at the start: {killed[0]:.3f}")  # fmt: skip
@@ -86,12 +91,18 @@ def born_dead(lab: Lab) -> None:
         for depth in depths:
             x = torch.tensor([[-1.0], [1.0]]).expand(networks, 2, 1)
             for _ in range(depth - 1):
-                x = torch.relu(x @ (torch.randn(networks, x.shape[2], width, generator=generator) * math.sqrt(2 / x.shape[2])))
+                x = torch.relu(
+                    x @ (torch.randn(networks, x.shape[2], width, generator=generator) * math.sqrt(2 / x.shape[2]))
+                )
             dead = int((x == 0).all((1, 2)).sum())
             low, high = theory.born_dead_bounds(depth, width)
             interval = theory.wilson(dead, networks)
             inside += interval[0] <= high and interval[1] >= low
-            for name, value in ((f"N = {width}", dead / networks), (f"N = {width}, low", low), (f"N = {width}, high", high)):
+            for name, value in (
+                (f"N = {width}", dead / networks),
+                (f"N = {width}, low", low),
+                (f"N = {width}, high", high),
+            ):
                 lines.setdefault(name, []).append((depth, value))
     dashed = [name for name in lines if "," in name]
     lab.figure(line_chart("Probability of being born dead", lines, "depth (layers)", "probability", markers=False, dashed=dashed,

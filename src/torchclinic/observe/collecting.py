@@ -136,7 +136,10 @@ def _optimizer(track: OptimizerTrack, session: "Session", names: _Names) -> Opti
     share = (track.steps - start) / track.steps if track.steps and high > 0 else 0.0
     return OptimizerRecord(
         track.index, track.name, track.line, len(owned), track.steps, "".join(track.pattern), orphans,
-        rates[0] if rates else 0.0, high, rates[-1] if rates else 0.0, share, start, track.input_backwards,
+        rates[0] if rates else 0.0, high, rates[-1] if rates else 0.0, share, start,
+        len(session.training.optimizers) == 1,
+        sum(step.stale > 0 for step in session.training.steps if step.optimizer == track.index),
+        track.clear_line, track.input_backwards,
     )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from types import TracebackType
 
 import torch
 
-
 _FOREIGN = tuple(
     {
         *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),

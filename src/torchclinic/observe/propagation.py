@@ -12,10 +12,6 @@ from torch import Tensor, nn
 from torchclinic.errors import InputError
 from torchclinic.observe.guard import untouched
 from torchclinic.observe.layer_signal import LayerSignal, Propagation
-<<<<<<< HEAD
-=======
-from torchclinic.observe.signal_operations import identical_rows
->>>>>>> theory
 from torchclinic.observe.prediction import Flow, predict_backward, predict_forward
 from torchclinic.observe.signal import Node, SignalRecorder, read
 from torchclinic.observe.signal_operations import identical_rows

@@ -167,13 +167,16 @@ class OptimizerRecord:
     line: str
     owned: int
     steps: int
-    pattern: str  # B backward that reaches it, Z clear, S step; the first few hundred
+    pattern: str  # B backward that reaches it, b another, I one for an input, Z clear, S step; the first few hundred
     orphans: int  # owned parameters that never had a gradient and belong to no model in use
     lr_first: float
     lr_max: float
     lr_last: float
     tail_share: float  # share of the steps, at the end, with a rate below 1e-4 of the highest
     tail_start: int
+    alone: bool = True  # the only optimizer
+    stale_steps: int = 0
+    clear_line: str = ""
     input_backwards: bool = False  # some backward was for the gradient of an input
 
 

@@ -89,6 +89,7 @@ class OptimizerTrack:
         self.cleared_after_backward = False
         self.clear_line = ""
         self.pattern: list[str] = []
+        self.closed = False
         self.rates: list[tuple[int, float]] = []
         self.keys: list[int] = []  # identities of what it owned when it was last looked at
         self.input_backwards = False
@@ -102,8 +103,10 @@ class OptimizerTrack:
             self.keys = [id(parameter) for parameter in owned]
         return owned
 
-    def mark(self, event: str) -> None:
-        if len(self.pattern) < PATTERN_CAP:
+    def mark(self, event: str, observed: bool = True) -> None:
+        """The pattern ends at the first event that was not observed in full."""
+        self.closed = self.closed or (not observed and bool(self.pattern))
+        if observed and not self.closed and len(self.pattern) < PATTERN_CAP:
             self.pattern.append(event)
 
 
@@ -250,7 +253,7 @@ class TrainingWatch:
                 self._clear(track)
 
     def _clear(self, track: OptimizerTrack) -> None:
-        track.mark("Z")
+        track.mark("Z", self.session.active)
         track.cleared = True
         track.clear_line = user_line(4)
         track.cleared_after_backward = track.backwards_uncleared > 0
@@ -323,7 +326,7 @@ class TrainingWatch:
                 known = self.track(parameter)
                 known.consumed = parameter.grad is not None
                 known.stale = False
-        track.mark("S")
+        track.mark("S", self.session.active)
         track.steps += 1
         track.backwards = track.backwards_uncleared = track.reached_since_step = 0
         track.cleared = track.cleared_after_backward = False

@@ -38,7 +38,6 @@ def check(record: Propagation) -> Iterator[Finding]:
             )
 
 
-
 _SCRIPT = """import torch
 from torch import nn
 

@@ -36,7 +36,6 @@ def check(record: Propagation) -> Iterator[Finding]:
             )
 
 
-
 _SCRIPT = """import torch
 from torch import nn
 

@@ -1,5 +1,6 @@
 """From records to a verdict: every rule is asked, findings are put in order of cause, and nothing is left unsaid."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -86,6 +87,10 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
                 found.setdefault((finding.code, finding.where, finding.line), finding)
         except Undecided as undecided:
             reason = reason or str(undecided)
+        except Exception as error:
+            if os.environ.get("TORCHCLINIC_STRICT"):
+                raise
+            reason = f"the rule itself failed: {type(error).__name__}: {error}"
     return list(found.values()), "" if found else reason
 
 

@@ -123,6 +123,8 @@ class ModuleWatch:
             if outermost:
                 self._begin(module, args, kwargs, grad)
             path = self._path(module)
+        if outermost and self._open is not None and grad and self._open_model is not None and not self._open.recomputed:
+            self.session.probing.look(module, self._open_model, args, kwargs)
         self.stack.append((path, module))
         try:
             result = original(module, *args, **kwargs)

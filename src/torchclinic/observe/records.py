@@ -395,3 +395,4 @@ class RunRecord:
     limits: list[str] = field(default_factory=list)  # what was not observed, and why
     manual_updates: bool = False
     scaled: bool = False
+    probe_reason: str = ""  # why no probe was made

@@ -28,6 +28,7 @@ from torchclinic.observe.modules import ModuleWatch
 from torchclinic.observe.numerics import Numerics
 from torchclinic.observe.operations import OperationWatch
 from torchclinic.observe.patches import Patches
+from torchclinic.observe.probing import Probing
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.state import StateWatch
 from torchclinic.observe.training import TrainingWatch, refresh
@@ -97,6 +98,7 @@ class Session:
         self.operations = OperationWatch(self)
         self.numerics = Numerics(self)
         self.state = StateWatch(self)
+        self.probing = Probing(self)
         self.active = False  # observing in full right now
         self.waiting = True  # for the first model, optimizer or backward
         self.quiet = False  # inside our own work

@@ -11,6 +11,9 @@ from torchclinic.errors import ClinicError
 # name -> one line for --help. The module of the same name in this package holds `command`; it is imported when it runs.
 COMMANDS = {
     "lab": "Run the labs: every statement with theory, measurement and verdict.",
+    "train": "Train a digit classifier; checkpoints every epoch, continued bit for bit.",
+    "evaluate": "Test a trained run: accuracy, confusion, calibration.",
+    "predict": "Say which digits image files show.",
     "inspect": "Look into checkpoints without executing anything: tensors, aliases, waste, oddities.",
     "stress": "Predict one image in eval and in train mode: why eval() is mandatory.",
     "run": "Run a training script unmodified, and say what is wrong with it.",

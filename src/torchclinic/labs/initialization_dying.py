@@ -43,7 +43,7 @@ def train(phi: type[nn.Module], rate: float, norm: bool, x: Tensor, y: Tensor, s
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     for _ in range(30):
         optimizer.zero_grad()
-        F.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+        F.cross_entropy(model(x), y).backward()
         optimizer.step()
     end = tc.propagation(model, (x, y), F.cross_entropy, step=30)
     dead = [sum(row.dead_units for row in record if row.role == "activation") / HIDDEN for record in (start, end)]
@@ -58,7 +58,8 @@ def dying_later(lab: Lab) -> None:
     trials = {"ReLU, rate 0.5": (nn.ReLU, 0.5, False), "ReLU, rate 0.005": (nn.ReLU, 0.005, False),
               "leaky ReLU, rate 0.5": (nn.LeakyReLU, 0.5, False), "He + BatchNorm, rate 0.5": (nn.ReLU, 0.5, True)}  # fmt: skip
     seen = {name: train(*trial, x, y, lab.seed) for name, trial in trials.items()}
-    lab.table(("network", "dead at the start", "dead after 30 steps", "ACT001 findings", "loss"), [(k, *v) for k, v in seen.items()])
+    columns = ("network", "dead at the start", "dead after 30 steps", "ACT001 findings", "loss")
+    lab.table(columns, [(name, *values) for name, values in seen.items()])
     killed, low, leaky, norm = seen.values()
     lab.claim("later.killed", "Rate 0.5 leaves more than half of the ReLU units dead, more than any initialization can",
               predicted=0.5, measured=killed[1], relation=">", note=f"at the start: {killed[0]:.3f}")  # fmt: skip
@@ -67,7 +68,7 @@ def dying_later(lab: Lab) -> None:
     lab.claim("later.lower-rate", "A rate a hundred times lower kills no unit that was alive at the start",
               predicted=low[0], measured=low[1], relation="≤", note=f"loss {low[3]:.3f} after 30 steps: slow")  # fmt: skip
     lab.claim("later.leaky", "Leaky ReLU has no dead units: its slope is nowhere zero",
-              predicted=0.0, measured=leaky[1], note=f"loss {leaky[3]:.3g}: no longer dead, but the rate is still too large")  # fmt: skip
+              predicted=0.0, measured=leaky[1], note=f"loss {leaky[3]:.3g}: alive, but the rate is still too large")  # fmt: skip
     lab.claim("later.batchnorm", "He + BatchNorm at the same rate: no dead unit, and it learns: loss below a quarter of log 4",
               predicted=math.log(4) / 4, measured=norm[3] if norm[1] == 0 else math.nan, relation="<",
               note="BatchNorm takes the mean of 3 away before the activation sees it")  # fmt: skip

@@ -43,7 +43,6 @@ def check(record: Propagation, *, deviations: float = 2.576, min_samples: int = 
             )
 
 
-
 _SCRIPT = """import torch
 from torch import nn
 

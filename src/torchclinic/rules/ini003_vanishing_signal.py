@@ -40,7 +40,6 @@ def check(record: Propagation, *, deviations: float = 4.0, min_factor: float = 1
             )
 
 
-
 _SCRIPT = """import torch
 from torch import nn
 

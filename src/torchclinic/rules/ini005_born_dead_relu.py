@@ -40,7 +40,6 @@ def check(record: Propagation, *, deviations: float = 5.0) -> Iterator[Finding]:
             )
 
 
-
 _SCRIPT = """import torch
 from torch import nn
 

@@ -21,7 +21,11 @@ from torchclinic.observe.layer_signal import Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 
-SCALE_FREE = ("relu", "leaky_relu", "prelu")  # the factors of the others depend on the signal, so they do not multiply up
+SCALE_FREE = (
+    "relu",
+    "leaky_relu",
+    "prelu",
+)  # the factors of the others depend on the signal, so they do not multiply up
 RULE = Rule("INI006", "gain-mismatch", "warning", "exact", Propagation, __doc__)
 
 
@@ -34,8 +38,10 @@ def check(record: Propagation, *, max_factor: float = 1e6, max_layer_factor: flo
     }
     total = sum(value for layer, value in logs.items() if record[layer].followed_by.startswith(SCALE_FREE))
     worst = max(logs, key=lambda layer: abs(logs[layer]), default="")
-    if record.step == 0 and worst and (
-        abs(total) > math.log(max_factor) or abs(logs[worst]) > math.log(max_layer_factor)
+    if (
+        record.step == 0
+        and worst
+        and (abs(total) > math.log(max_factor) or abs(logs[worst]) > math.log(max_layer_factor))
     ):
         yield RULE.finding(
             f"Over {len(logs)} layers the weights miss the gain of their activations by a factor {math.exp(total):.3g} "
@@ -45,7 +51,6 @@ def check(record: Propagation, *, max_factor: float = 1e6, max_layer_factor: flo
             evidence={"factor": math.exp(total), "layers": len(logs), "worst": math.exp(logs[worst])},
             fix="tc.initialize(model): standard deviation gain / √fan_in.",
         )
-
 
 
 _SCRIPT = """import torch

@@ -96,7 +96,8 @@ class Printer:
     def verdict(self, report: Report) -> None:
         """Print a report in a line, and what it found."""
         self._print(Text(f"{_clean(report.title)}: {_clean(report.summary)}", "green" if report.passed else "bold red"))
-        for item in (*report.findings, *wording.failed_claims(report)):
+        found: tuple[Finding | Claim, ...] = (*report.findings, *wording.failed_claims(report))
+        for item in found:
             for line in _block_lines(item, self._console.width):
                 self._print(line)
 

@@ -79,10 +79,10 @@ def _module_code(name: str) -> tuple[types.CodeType, str, str]:
 
 
 def launch(target: Target, session: Session, last_word: Callable[[Outcome], None]) -> Outcome:
-    """Run `target` under `session`. `last_word` is called at once if the process is about to end under our feet.
+    """Run `target` under `session`. `last_word` is called if the process is about to end under our feet.
 
-    The script sees its own `sys.argv`, `__main__`, `__file__` and `sys.path[0]`; whatever it raises is printed as Python
-    prints it, to stderr, and becomes an exit code. Everything is put back afterwards.
+    The script sees its own `sys.argv`, `__main__`, `__file__` and `sys.path[0]`; whatever it raises is printed to stderr
+    as Python prints it, and becomes an exit code. Everything is put back afterwards.
 
     Raises:
         InputError: the script cannot be read or is not Python.
@@ -171,7 +171,7 @@ def _watch_processes(outcome: Outcome, last_word: Callable[[Outcome], None], ses
 
     default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     process.BaseProcess.start = counted_start  # type: ignore[method-assign]
-    subprocess.Popen.__init__ = counted_popen  # type: ignore[assignment]
+    subprocess.Popen.__init__ = counted_popen  # type: ignore[method-assign]
     os._exit = announced_exit  # type: ignore[assignment]
     if default:
         signal.signal(signal.SIGTERM, terminated)

@@ -112,6 +112,7 @@ class InputFacts:
     rms: float = NAN
     mean: float = NAN
     maximum: float = NAN
+    measured: bool = False
     normalized_next: bool = False
     trained: bool = False
 
@@ -220,6 +221,7 @@ class ParameterRecord:
     input_like: bool  # it was an argument of a model
     model_steps: int  # steps any optimizer took while it was known
     rows_equal: bool = False  # at the first step
+    constant: bool = False  # every number is the same, and not 0
     gradient_rows_equal: bool = False
     all_zero: bool = False
     stayed_zero: bool = False
@@ -393,3 +395,4 @@ class RunRecord:
     limits: list[str] = field(default_factory=list)  # what was not observed, and why
     manual_updates: bool = False
     scaled: bool = False
+    probe_reason: str = ""  # why no probe was made

@@ -23,6 +23,7 @@ class ParameterTrack:
         "all_zero",
         "backwards",
         "born",
+        "constant",
         "consumed",
         "cut",
         "cut_line",
@@ -70,7 +71,7 @@ class ParameterTrack:
         self.left = False  # the last backward left a non-zero gradient
         self.loaded = False
         self.input_like = False
-        self.rows_equal = self.gradient_rows_equal = False
+        self.rows_equal = self.gradient_rows_equal = self.constant = False
         self.all_zero = self.stayed_zero = False
         self.gradient_zero = True
         self.first: Tensor | None = None
@@ -236,7 +237,7 @@ class TrainingWatch:
                 broken.append(self.name_of(tensor))
             if size > 0:
                 track.gradient_zero = False
-                if track.rows_equal and not track.gradient_rows_equal and len(track.reached_steps) <= 2:
+                if track.rows_equal and not track.gradient_rows_equal and len(track.reached_steps) <= 5:
                     track.gradient_rows_equal = rows_equal(tensor.grad, 1e-4)
         if broken and record.value == record.value and abs(record.value) != float("inf"):
             self.session.numerics.judge_backward(root, broken, record.line)
@@ -377,6 +378,7 @@ def _initial_facts(track: ParameterTrack, values: Tensor) -> None:
     if values.dim() >= 2:
         track.rows_equal = rows_equal(values)
         track.all_zero = track.stayed_zero = not bool(values.any())
+        track.constant = track.rows_equal and not track.all_zero and bool((values == values.flatten()[0]).all())
     flat = values.reshape(-1)
     track.first = flat[:: max(1, flat.numel() // 256)].clone()
 

@@ -35,7 +35,8 @@ def check(run: RunRecord) -> Iterator[Finding]:
     drifting = [path for (_, path), seen in states.items() if all(seen)]
     if drifting:
         yield RULE.finding(
-            f"{len(drifting)} frozen BatchNorm layers ({drifting[0]}, …) run in train mode: their running statistics move "
+            f"{len(drifting)} frozen BatchNorm layers ({drifting[0]}, …) run in train mode: their running "
+            f"statistics move "
             f"with every batch although their parameters do not.",
             where=drifting[0],
             line=passes[0].line,

@@ -26,13 +26,14 @@ _HOME = {
     "freeze": "surgery.freezing",
     "initialize": "initialization",
     "inspect_checkpoint": "checkpoints.inspection",
+    "max_pool2d": "cnn.pool",
     "parameter_groups": "surgery.freezing",
     "propagation": "observe.propagation",
-    "max_pool2d": "cnn.pool",
     "receptive_field": "observe.receptive_field",
     "replace_head": "surgery.heads",
     "replace_stem": "surgery.stems",
     "stress_test": "stress",
+    "summary": "observe.summary",
     "trace": "observe.tracing",
     "unfreeze": "surgery.freezing",
     "unfreeze_next": "surgery.freezing",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from torchclinic.initialization import initialize as initialize
     from torchclinic.observe.propagation import propagation as propagation
     from torchclinic.observe.receptive_field import receptive_field as receptive_field
+    from torchclinic.observe.summary import summary as summary
     from torchclinic.observe.tracing import trace as trace
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure

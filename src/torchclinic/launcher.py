@@ -28,6 +28,7 @@ class Outcome:
     note: str = ""
     children: int = 0  # processes it started, which were not observed
     error: BaseException | None = field(default=None, repr=False)
+    names: dict[str, Any] = field(default_factory=dict, repr=False)  # the script's globals
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,10 @@ def _module_code(name: str) -> tuple[types.CodeType, str, str]:
 
 
 def launch(target: Target, session: Session, last_word: Callable[[Outcome], None]) -> Outcome:
-    """Run `target` under `session`. `last_word` is called at once if the process is about to end under our feet.
+    """Run `target` under `session`. `last_word` is called if the process is about to end under our feet.
 
-    The script sees its own `sys.argv`, `__main__`, `__file__` and `sys.path[0]`; whatever it raises is printed as Python
-    prints it, to stderr, and becomes an exit code. Everything is put back afterwards.
+    The script sees its own `sys.argv`, `__main__`, `__file__` and `sys.path[0]`; whatever it raises is printed to stderr
+    as Python prints it, and becomes an exit code. Everything is put back afterwards.
 
     Raises:
         InputError: the script cannot be read or is not Python.
@@ -89,6 +90,7 @@ def launch(target: Target, session: Session, last_word: Callable[[Outcome], None
     code, filename, folder = target.code()
     outcome = Outcome()
     with _as_main(filename, folder, target.arguments) as names, _watch_processes(outcome, last_word, session):
+        outcome.names = names
         try:
             with session:
                 exec(code, names)
@@ -98,7 +100,7 @@ def launch(target: Target, session: Session, last_word: Callable[[Outcome], None
             outcome.ending, outcome.exit_code = "exited", _exit_code(request)
         except KeyboardInterrupt:
             outcome.ending, outcome.exit_code = "interrupted", 130
-        except BaseException as error:  # noqa: BLE001: whatever the script raises ends the script, not the report
+        except BaseException as error:  # noqa: BLE001 - whatever the script raises ends the script, not the report
             _print_error(error)
             note_failure(session, error)
             outcome.ending, outcome.exit_code, outcome.error = "raised", 1, error
@@ -111,6 +113,7 @@ def _exit_code(request: SystemExit) -> int:
         return 0
     if isinstance(request.code, int):
         return request.code
+    print(request.code, file=sys.stderr)  # noqa: T201 - what Python does
     return 1
 
 
@@ -168,7 +171,7 @@ def _watch_processes(outcome: Outcome, last_word: Callable[[Outcome], None], ses
 
     default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     process.BaseProcess.start = counted_start  # type: ignore[method-assign]
-    subprocess.Popen.__init__ = counted_popen  # type: ignore[assignment]
+    subprocess.Popen.__init__ = counted_popen  # type: ignore[method-assign]
     os._exit = announced_exit  # type: ignore[assignment]
     if default:
         signal.signal(signal.SIGTERM, terminated)

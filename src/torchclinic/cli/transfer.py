@@ -2,37 +2,54 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from torchclinic.cli.output import write_json, write_report
+from torchclinic.errors import InputError
 
 if TYPE_CHECKING:
     from torchclinic.data.image_folder import ImageFolder
     from torchclinic.transfer_learning import Backbone, Outcome
 
 DIGITS_PER_CLASS = 20
+TRANSFER_OPTIONS = ("backbone", "freeze", "image_size")
+SHARED_OPTIONS = ("data", "epochs", "seed")
+
+
+def require_digits(data: str | None, transfer: dict[str, Any]) -> None:
+    """Raises InputError for options that need a backbone when there is none."""
+    if data not in (None, "subset", "mnist"):
+        raise InputError(f"--data {data} needs --backbone (resnet20, resnet18 or a checkpoint); else subset or mnist.")
+    if given := [name for name, value in transfer.items() if value is not None]:
+        raise InputError(f"--{given[0].replace('_', '-')} needs --backbone (resnet20, resnet18 or a checkpoint).")
 
 
 def train_on_folder(
-    data: str,
+    options: dict[str, Any],
+    resume: Path | None,
+    out: Path | None,
+    data_dir: Path | None,
+    device: str,
+    json_file: Path | None,
+    html_file: Path | None,
     *,
     backbone: str,
     freeze: bool | None,
     image_size: int | None,
-    epochs: int | None,
-    seed: int,
-    device: str,
-    data_dir: Path | None,
-    out: Path | None,
-    json_file: Path | None,
-    html_file: Path | None,
 ) -> int:
     """Learn the pictures in a folder (or a few digits) from a trained backbone, and write what came of it.
 
     `freeze` True: only the head trains. False: all of it, after the head. None: both, and from scratch, compared.
     """
+    if given := [name for name, value in options.items() if value is not None and name not in SHARED_OPTIONS]:
+        raise InputError(f"--{given[0].replace('_', '-')} does not go with --backbone, whose recipe is fixed.")
+    if resume is not None:
+        raise InputError(f"--resume {resume} does not go with --backbone: such a run starts anew.")
+    seed, epochs = options["seed"] or 0, options["epochs"]
+    if epochs is not None and epochs < 1:
+        raise InputError(f"epochs = {epochs}: a run needs at least 1 epoch.")
     from dataclasses import replace
 
     from torchclinic.training import choose_device
@@ -40,7 +57,7 @@ def train_on_folder(
 
     chosen = choose_device(device)
     start = load_backbone(backbone)
-    pictures = _pictures(data, image_size, start, seed, data_dir)
+    pictures = _pictures(options["data"] or "subset", image_size, start, seed, data_dir)
     for note in pictures.notes:
         click.echo(note, err=True)
     plan = Schedule()

@@ -27,6 +27,7 @@ class LayerSignal:
     saturated_share: float | None = None  # sigmoid and tanh: values within 1 % of an asymptote
     samples: int = 0  # values per unit
     expected_dead_share: float | None = None  # by theory, for rectifiers behind zero-mean weights
+    rectifier: bool = False  # the activation is zero on its whole left half, and so is its slope
     parameter: str = ""
     fan_in: float | None = None
     weight_mean: float | None = None
@@ -66,6 +67,7 @@ class Propagation:
     signal_depth_lost: float | None
     gradient_depth_lost: float | None
     notes: tuple[str, ...] = ()
+    step: int = 0  # optimizer steps taken before; 0 = as initialized
 
     @property
     def depth_lost(self) -> float | None:

@@ -88,7 +88,7 @@ class OperationWatch:
         with session.own():
             if name in LOSSES:
                 loss = self._loss(name, func, args, kwargs, grad)
-            if name == "setitem" or (name.endswith("_") and name in _WRITES):
+            if args and name in _WRITES:
                 self._write(name, args[0])
         result = func(*args, **kwargs)
         with session.own():
@@ -119,7 +119,7 @@ class OperationWatch:
             node.inserted_axis = any(item is None for item in index)
         elif name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"):
             self._dropout(node, args, kwargs)
-        elif name in _COPYING:
+        elif name in _COPYING and args:
             self._copy(name, node, result, args[0])
         elif name in _MUTATING and len(self.mutated) < 50:
             self._mutation(name, node, result)
@@ -127,7 +127,7 @@ class OperationWatch:
             self._outer(name, node, result, args)
         if name in _SPREAD and result.dim() == 0:
             self._reduction(node)
-        if name in _SLICES:
+        if name in _SLICES and args:
             self._slice(node, result, args[0])
         if grad and result.is_floating_point() and not session.training.inside_step:
             session.numerics.look(name, node, result, args)

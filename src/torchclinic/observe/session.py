@@ -10,6 +10,7 @@ import threading
 import weakref
 from array import array
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -27,6 +28,7 @@ from torchclinic.observe.modules import ModuleWatch
 from torchclinic.observe.numerics import Numerics
 from torchclinic.observe.operations import OperationWatch
 from torchclinic.observe.patches import Patches
+from torchclinic.observe.probing import Probing
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.state import StateWatch
 from torchclinic.observe.training import TrainingWatch, refresh
@@ -64,6 +66,12 @@ class StopRun(BaseException):
     """Raised inside the user's script when the wanted number of steps is done."""
 
 
+def _same(name: str, _: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that `torch.nn.utils` exports again."""
+    function: Callable[..., Any] = vars(nn.utils.clip_grad)[name]
+    return function
+
+
 def _after_fork() -> None:
     session = _current() if _current is not None else None
     if session is not None:
@@ -90,6 +98,7 @@ class Session:
         self.operations = OperationWatch(self)
         self.numerics = Numerics(self)
         self.state = StateWatch(self)
+        self.probing = Probing(self)
         self.active = False  # observing in full right now
         self.waiting = True  # for the first model, optimizer or backward
         self.quiet = False  # inside our own work
@@ -162,7 +171,7 @@ class Session:
         replace(torch, "compile", self._wrap_compile)
         for name in ("clip_grad_norm_", "clip_grad_value_"):
             replace(nn.utils.clip_grad, name, self.state.wrap_clip)
-            replace(nn.utils, name, lambda _, name=name: vars(nn.utils.clip_grad)[name])
+            replace(nn.utils, name, partial(_same, name))
         replace(torch.amp.GradScaler, "scale", self.state.wrap_scale)
         replace(torch.amp.GradScaler, "unscale_", self.state.wrap_unscale)
         replace(torch.amp.GradScaler, "step", self.state.wrap_scaler_step)
@@ -207,7 +216,7 @@ class Session:
         self.waiting = False
         self.active = True
         self._window_first = self.step
-        self._mode.__enter__()
+        self._mode.__enter__()  # type: ignore[no-untyped-call]
         self._mode_on = True
 
     def deactivate(self, final: bool = False) -> None:
@@ -227,7 +236,7 @@ class Session:
         self.seen_operations = [(n.op, n.line, n.where) for n in self.flow.created[-3000:] if n.op]
         self.active = False
         if self._mode.on_top():
-            self._mode.__exit__(None, None, None)
+            self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             self._mode_on = False
         self.flow.clear()
         self.modules.outputs.clear()

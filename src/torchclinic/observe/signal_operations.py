@@ -145,14 +145,17 @@ def _measure_weight(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
     operation.measured["identical_rows"] = identical_rows(weight)
 
 
-def identical_rows(weight: Tensor) -> Tensor:
-    """How many rows of [out, ...] equal the first row, or the row before; 0 where all differ."""
+def identical_rows(weight: Tensor, tolerance: float = 0.0) -> Tensor:
+    """How many rows of [out, ...] equal the first row, or the row before; 0 where all differ. At most 64 columns are read.
+
+    `tolerance` is absolute: sums of equal terms may round differently from row to row.
+    """
     rows = weight.flatten(1)
     if len(rows) < 2 or rows.shape[1] == 0:
         return torch.zeros((), device=weight.device)
     probe = rows[:, :: max(1, rows.shape[1] // 64)]
-    first = (probe[1:] == probe[:1]).all(1).sum()
-    before = (probe[1:] == probe[:-1]).all(1).sum()
+    first = ((probe[1:] - probe[:1]).abs() <= tolerance).all(1).sum()
+    before = ((probe[1:] - probe[:-1]).abs() <= tolerance).all(1).sum()
     return torch.maximum(first, before)
 
 

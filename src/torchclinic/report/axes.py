@@ -78,7 +78,7 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     if len(decades) >= 2:
         stride = math.ceil(len(decades) / most)
         return [10.0**exponent for exponent in decades if exponent % stride == 0]
-    spread = range(math.floor(bottom), math.ceil(top) + 1)
+    spread = range(math.floor(bottom), min(math.ceil(top), sys.float_info.max_10_exp) + 1)
     ticks = [factor * 10.0**exponent for exponent in spread for factor in (1, 2, 5)]
     inside = [tick for tick in ticks if low <= tick <= high]
     return inside if len(inside) >= 2 else round_ticks(low, high, most)

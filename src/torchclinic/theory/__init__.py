@@ -11,6 +11,7 @@ from torchclinic.theory.dying_relu import (
     born_dead_probability,
     dead_unit_share,
     saturation_share,
+    wilson,
 )
 from torchclinic.theory.fans import fan, fan_of
 from torchclinic.theory.gains import gain
@@ -20,6 +21,7 @@ from torchclinic.theory.recursions import (
     backward_activation,
     backward_linear,
     depth_lost,
+    finite_width_step,
     forward_activation,
     forward_add,
     forward_dropout,
@@ -43,6 +45,7 @@ __all__ = [
     "depth_lost",
     "fan",
     "fan_of",
+    "finite_width_step",
     "fixed_point",
     "forward_activation",
     "forward_add",
@@ -54,4 +57,5 @@ __all__ = [
     "mean_square",
     "saturation_share",
     "slope_mean_square",
+    "wilson",
 ]

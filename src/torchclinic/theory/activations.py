@@ -131,6 +131,11 @@ def mean_square(phi: Activation, q: float, *, mean: float = 0.0) -> float:
     return _integral(lambda z: phi.function(mean + z * math.sqrt(q)).square())
 
 
+def fourth_moment(phi: Activation, q: float) -> float:
+    """E[φ(√q z)⁴] for z ~ N(0, 1)."""
+    return _integral(lambda z: phi.function(z * math.sqrt(q)).pow(4))
+
+
 def slope_mean_square(phi: Activation, q: float) -> float:
     """E[φ'(√q z)²] for z ~ N(0, 1), by automatic differentiation. Reference: arXiv:1606.05340, eq. 6."""
     if phi.slopes is not None:

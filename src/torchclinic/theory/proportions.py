@@ -13,7 +13,8 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     share, spread = successes / trials, z * z / trials
     centre = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * sqrt(share * (1 - share) / trials + spread / (4 * trials))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Without a success, or a failure, the bound is exact; rounding would miss it.
+    return (centre - half if successes else 0.0), (centre + half if successes < trials else 1.0)
 
 
 def mcnemar_p_value(only_first: int, only_second: int) -> float:

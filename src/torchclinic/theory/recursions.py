@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from torchclinic.theory.activations import Activation, mean_square, slope_mean_square
+from torchclinic.theory.activations import Activation, fourth_moment, mean_square, slope_mean_square
 
 EPS32 = 2.0**-23  # distance from 1 to the next float32
 
@@ -64,6 +64,23 @@ def log_spread(depth: int, width: int, phi: Activation) -> float:
     left, right = phi.slopes
     kappa = 3 * (left**2 + right**2) / 2 / ((left + right) / 2) ** 2 - 1
     return math.sqrt(depth * kappa / width)
+
+
+def finite_width_step(
+    q: float, variance: float, width: int, weight_variance: float, phi: Activation
+) -> tuple[float, float]:
+    """Mean and variance, over networks, of the layer's mean square after one layer of `width` units, to order 1 / width.
+
+    Given q, the next one averages σ_w² φ(√q z)² over `width` Gaussian units. So with f(q) = σ_w² E[φ(√q z)²]:
+    mean' = f(q) + f''(q) V / 2 and V' = f'(q)² V + σ_w⁴ (E[φ⁴] - E[φ²]²) / width. At criticality the correction is of order
+    depth / width, not 1 / width. `weight_variance` is σ_w² = width · Var[w].
+    Reference: Yaida 2020, arXiv:1910.00019, section 2 (finite-width corrections layer by layer).
+    """
+    h = 1e-3 * q
+    below, here, above = (weight_variance * mean_square(phi, x) for x in (q - h, q, q + h))
+    slope, curve = (above - below) / (2 * h), (above - 2 * here + below) / h**2
+    noise = weight_variance**2 * fourth_moment(phi, q) - here**2
+    return here + curve * variance / 2, slope**2 * variance + noise / width
 
 
 def depth_lost(mean_squares: Sequence[float]) -> float | None:

@@ -63,11 +63,9 @@ def load_backbone(name: str) -> Backbone:
     for architecture, build in BUILDERS.items():
         with torch.device("meta"):
             own = build().state_dict()
-        if all(_fits(own[key], state.get(key), key) for key in own):
+        if state.keys() <= own.keys() and all(_fits(own[key], state.get(key), key) for key in own):
             return Backbone(architecture, state, name)
-    raise CheckpointError(
-        f"{name} is none of {', '.join(BUILDERS)}: `torchclinic inspect {name}` shows what it holds."
-    )
+    raise CheckpointError(f"{name} is none of {', '.join(BUILDERS)}: `torchclinic inspect {name}` shows what it holds.")
 
 
 def _fits(own: Tensor, given: Tensor | None, key: str) -> bool:

@@ -88,5 +88,7 @@ def _claims(data: ImageFolder, outcomes: Sequence[Outcome]) -> Iterator[Claim]:
 def _findings(data: ImageFolder) -> Iterator[Finding]:
     if data.unbalanced:
         counts = {name: train for name, (train, _) in zip(data.classes, data.counts, strict=True)}
-        message = f"The largest class has {max(counts.values())} pictures to train on, the smallest {min(counts.values())}."
+        message = (
+            f"The largest class has {max(counts.values())} pictures to train on, the smallest {min(counts.values())}."
+        )
         yield Finding("DAT004", "class-imbalance", "info", message, evidence=dict(list(counts.items())[:20]))

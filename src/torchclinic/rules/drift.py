@@ -1,0 +1,52 @@
+"""How the mean square changes over a run of layers that nothing rescales: read by INI003 and INI004."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torchclinic.observe.layer_signal import LayerSignal, Propagation
+
+KAPPA = 5.0  # step variance of log q per layer and 1 / width for ReLU, the largest of the usual activations
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    first: str
+    last: str
+    layers: int
+    width: float
+    log_change: float
+
+    @property
+    def factor(self) -> float:
+        return math.exp(min(abs(self.log_change), 700.0))
+
+    def limit(self, deviations: float) -> float:
+        """What a correct initialization may do: tanh decays as 1 / depth, and finite width spreads log q.
+
+        Reference: Poole et al. 2016, arXiv:1606.05340, eq. 3 (q ≈ 1 / 2L for tanh); Hanin and Rolnick 2018,
+        arXiv:1803.01719 (spread).
+        """
+        variance = KAPPA * self.layers / self.width
+        return math.log(2 * self.layers) + deviations * math.sqrt(variance) + variance / 2
+
+
+def drifts(record: Propagation) -> Iterator[Drift]:
+    """One per run of at least three layers with weights, as initialized. Layers before a normalization end a run."""
+    run: list[LayerSignal] = []
+    for row in record if record.step == 0 else ():
+        if row.role == "linear" and row.followed_by and not row.normalized and not row.in_branch:
+            run.append(row)
+        elif row.role in ("norm", "add", "opaque", "cat", "embedding"):
+            yield from _drift(run)
+            run = []
+    yield from _drift(run)
+
+
+def _drift(run: list[LayerSignal]) -> Iterator[Drift]:
+    run = [row for row in run if row.weight_mean_square]
+    if len(run) < 3 or run[0].mean_square == 0 or run[-1].mean_square == 0:
+        return
+    width = len(run) / sum(1 / max(row.units, 1) for row in run)
+    change = math.log(run[-1].mean_square / run[0].mean_square) if math.isfinite(run[-1].mean_square) else math.inf
+    yield Drift(run[0].layer, run[-1].layer, len(run) - 1, width, change)

@@ -1,0 +1,70 @@
+"""The signal grows with depth far beyond what a correct initialization gives.
+
+## What it means
+Activations and gradients grow by a factor per layer: the first step overflows or throws the weights far away.
+## Evidence
+`log_change` of the mean square from the first to the last of `layers` layers that no normalization, sum or
+unknown operation separates, against `limit`.
+## When this is fine
+Networks whose later layers are rescaled by something the record does not show.
+## Fix
+`tc.initialize(model)`: variance gain² / fan_in for the activation in use; or a normalization between the layers.
+## References
+He et al. 2015, arXiv:1502.01852, eq. 7-10; spread at finite width: Hanin and Rolnick 2018, arXiv:1803.01719.
+"""
+
+import math
+from collections.abc import Iterator
+
+from torchclinic.observe.layer_signal import Propagation
+from torchclinic.report.model import Finding
+from torchclinic.rules.drift import drifts
+from torchclinic.rules.rule import Rule, Specimen
+
+RULE = Rule("INI004", "exploding-signal", "error", "probe", Propagation, __doc__)
+
+
+def check(record: Propagation, *, deviations: float = 4.0, min_factor: float = 1e6) -> Iterator[Finding]:
+    """`deviations`: how many of theory's at finite width a correct initialization is allowed; `min_factor`: below it
+    (amplitude 10³, half of float32's digits) optimizers still cope, as they do with PyTorch's defaults in six layers."""
+    for drift in drifts(record):
+        limit = max(drift.limit(deviations), math.log(min_factor))
+        if drift.log_change > limit:
+            yield RULE.finding(
+                f"The mean square grows by a factor {drift.factor:.3g} over {drift.layers} layers; a correct "
+                f"initialization stays within {math.exp(min(limit, 700)):.3g}.",
+                where=drift.last,
+                step=record.step,
+                evidence={"log_change": drift.log_change, "limit": limit, "layers": drift.layers, "first": drift.first},
+                fix="tc.initialize(model), or a normalization between the layers.",
+            )
+
+
+_SCRIPT = """import torch
+from torch import nn
+
+torch.manual_seed(0)
+layers = [nn.Linear(64, 64, bias=False) for _ in range(12)]
+for layer in layers:
+    nn.init.normal_(layer.weight, 0.0, STD)
+blocks = [part for layer in layers for part in (layer, nn.ReLU())]
+model = nn.Sequential(*blocks, nn.Linear(64, 4))
+batch = (torch.randn(64, 64), torch.randint(0, 4, (64,)))
+loss_fn = nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+for _ in range(3):
+    optimizer.zero_grad()
+    loss = loss_fn(model(batch[0]), batch[1])
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def sick() -> Specimen:
+    """Weights of standard deviation 1 in 12 layers of 64."""
+    return Specimen(_SCRIPT.replace("STD", "1.0"))
+
+
+def healthy() -> Specimen:
+    """The same with √(2 / 64)."""
+    return Specimen(_SCRIPT.replace("STD", "(2 / 64) ** 0.5"))

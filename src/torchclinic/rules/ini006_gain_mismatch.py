@@ -1,0 +1,83 @@
+"""The variance of the weights does not fit the activations that follow, and nothing repairs it.
+
+## What it means
+Each layer multiplies the mean square by fan_in · E[w²] / gain². Off by a little, a deep stack is off by a lot:
+Xavier before ReLU halves at every layer; N(0, 1) multiplies by fan_in / 2.
+## Evidence
+`factor`, the product over `layers` layers; `worst`, the factor of the worst layer.
+## When this is fine
+Shallow networks: PyTorch's default (1/6 per ReLU layer) is harmless in a few layers. Layers before a normalization,
+and in residual branches, are not counted.
+## Fix
+`tc.initialize(model)`: standard deviation gain / √fan_in.
+## References
+He et al. 2015, arXiv:1502.01852, eq. 10 and 15; Glorot and Bengio 2010, eq. 16.
+"""
+
+import math
+from collections.abc import Iterator
+
+from torchclinic.observe.layer_signal import Propagation
+from torchclinic.report.model import Finding
+from torchclinic.rules.rule import Rule, Specimen
+
+SCALE_FREE = (
+    "relu",
+    "leaky_relu",
+    "prelu",
+)  # the factors of the others depend on the signal, so they do not multiply up
+RULE = Rule("INI006", "gain-mismatch", "warning", "exact", Propagation, __doc__)
+
+
+def check(record: Propagation, *, max_factor: float = 1e6, max_layer_factor: float = 100.0) -> Iterator[Finding]:
+    """`max_factor`: amplitude off by 10³, half of float32's digits; `max_layer_factor`: by 10 within one layer."""
+    logs = {
+        row.layer: math.log(row.fan_in * row.weight_mean_square / row.gain**2)
+        for row in record.weights
+        if row.gain and row.fan_in and row.weight_mean_square and not row.normalized and not row.in_branch
+    }
+    total = sum(value for layer, value in logs.items() if record[layer].followed_by.startswith(SCALE_FREE))
+    worst = max(logs, key=lambda layer: abs(logs[layer]), default="")
+    if (
+        record.step == 0
+        and worst
+        and (abs(total) > math.log(max_factor) or abs(logs[worst]) > math.log(max_layer_factor))
+    ):
+        yield RULE.finding(
+            f"Over {len(logs)} layers the weights miss the gain of their activations by a factor {math.exp(total):.3g} "
+            f"in mean square; {worst} alone by {math.exp(logs[worst]):.3g}.",
+            where=worst,
+            step=record.step,
+            evidence={"factor": math.exp(total), "layers": len(logs), "worst": math.exp(logs[worst])},
+            fix="tc.initialize(model): standard deviation gain / √fan_in.",
+        )
+
+
+_SCRIPT = """import torch
+from torch import nn
+
+torch.manual_seed(0)
+layers = [nn.Linear(64, 64, bias=False) for _ in range(24)]
+for layer in layers:
+    nn.init.xavier_normal_(layer.weight)
+blocks = [part for layer in layers for part in (layer, nn.ReLU())]
+model = nn.Sequential(*blocks, nn.Linear(64, 4))
+batch = (torch.randn(64, 64), torch.randint(0, 4, (64,)))
+loss_fn = nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+for _ in range(3):
+    optimizer.zero_grad()
+    loss = loss_fn(model(batch[0]), batch[1])
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def sick() -> Specimen:
+    """Xavier before 24 ReLUs."""
+    return Specimen(_SCRIPT)
+
+
+def healthy() -> Specimen:
+    """He before the same."""
+    return Specimen(_SCRIPT.replace("xavier_normal_", "kaiming_normal_"))

@@ -1,0 +1,91 @@
+"""The rules that read propagation records: each specimen trips its own code, its twin is silent."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from torchclinic.observe.layer_signal import Propagation
+from torchclinic.observe.propagation import propagation
+from torchclinic.rules.rule import RuleModule, Specimen, discover
+
+RULES = [module for module in discover() if module.RULE.reads is Propagation]
+INITIAL = [module for module in RULES if module.RULE.code.startswith("INI")]
+
+
+def records(specimen: Specimen) -> list[Propagation]:
+    """As initialized, and after the script's last step."""
+    built: dict[str, object] = {}
+    exec(specimen.script.partition("optimizer =")[0], built)
+    start = propagation(built["model"], built["batch"], built["loss_fn"])
+    trained: dict[str, object] = {}
+    exec(specimen.script, trained)
+    return [start, propagation(trained["model"], trained["batch"], trained["loss_fn"], step=20)]
+
+
+def findings(specimen: Specimen) -> list[tuple[str, str]]:
+    found = [f for record in records(specimen) for module in RULES for f in module.check(record)]
+    return [(finding.code, finding.severity) for finding in found]
+
+
+def test_all_seven_rules_are_discovered():
+    assert [module.RULE.code for module in RULES] == ["ACT001", *(f"INI00{i}" for i in range(1, 7))]
+
+
+@pytest.mark.parametrize("module", RULES, ids=lambda module: module.RULE.code)
+def test_the_specimen_trips_its_own_code_and_nothing_else_of_its_severity(module: RuleModule):
+    found = findings(module.sick())
+    assert (module.RULE.code, module.RULE.severity) in found
+    assert {code for code, severity in found if severity == module.RULE.severity} == {module.RULE.code}
+
+
+@pytest.mark.parametrize("module", RULES, ids=lambda module: module.RULE.code)
+def test_the_twin_is_silent(module: RuleModule):
+    assert findings(module.healthy()) == []
+
+
+@pytest.mark.parametrize("module", RULES, ids=lambda module: module.RULE.code)
+def test_a_finding_says_where_why_and_what_to_do(module: RuleModule):
+    finding = next(f for record in records(module.sick()) for f in module.check(record))
+    assert finding.where
+    assert finding.fix
+    assert all(value is not None for value in finding.evidence.values())
+
+
+@pytest.mark.parametrize("depth", [2, 4, 6])
+@pytest.mark.parametrize("phi", [nn.ReLU, nn.Tanh, nn.GELU, nn.Sigmoid], ids=lambda phi: phi.__name__)
+def test_shallow_networks_as_pytorch_makes_them_are_healthy(phi, depth):
+    torch.manual_seed(depth)
+    layers = [part for _ in range(depth) for part in (nn.Linear(64, 64), phi())]
+    model = nn.Sequential(*layers, nn.Linear(64, 4))
+    record = propagation(model, (torch.randn(32, 64), torch.randint(0, 4, (32,))), nn.CrossEntropyLoss())
+    assert [f for module in RULES for f in module.check(record)] == []
+
+
+def test_zero_heads_zero_branches_and_adapters_are_healthy():
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.last = nn.Linear(16, 16), nn.Linear(16, 16)
+            self.down, self.up = nn.Linear(16, 4, bias=False), nn.Linear(4, 16, bias=False)
+            nn.init.zeros_(self.last.weight)
+            nn.init.zeros_(self.last.bias)
+            nn.init.zeros_(self.up.weight)
+
+        def forward(self, x):
+            return x + self.last(torch.relu(self.inner(x))) + self.up(self.down(x))
+
+    torch.manual_seed(0)
+    head = nn.Linear(16, 4)
+    nn.init.zeros_(head.weight)
+    for model in (nn.Sequential(Block(), nn.Linear(16, 4)), nn.Sequential(nn.Linear(16, 16), nn.Tanh(), head)):
+        record = propagation(model, (torch.randn(32, 16), torch.randint(0, 4, (32,))), nn.CrossEntropyLoss())
+        assert [f for module in RULES for f in module.check(record)] == []
+
+
+@pytest.mark.parametrize("module", INITIAL, ids=lambda module: module.RULE.code)
+def test_initialization_is_judged_before_the_first_step_only(module: RuleModule):
+    start = records(module.sick())[0]
+    assert list(module.check(start))
+    assert not list(module.check(replace(start, step=1)))

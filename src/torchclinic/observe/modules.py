@@ -162,7 +162,7 @@ class ModuleWatch:
             model.read(module)
         model.calls += 1
         self._open_model = model
-        forward = ForwardPass(model.kind, self.session.step, user_line(3), with_grad, module.training)
+        forward = ForwardPass(model.kind, model.index, self.session.step, user_line(3), with_grad, module.training)
         forward.all_eval = not any(inner.training for inner in module.modules())
         forward.recomputed = _called_from(_RECOMPUTING) or self.session.in_backward
         self.forwards.append(forward)

@@ -186,6 +186,16 @@ def test_info_does_not_hide_the_alarm_on_top() -> None:
     assert outcome(("WIR001",), ("OPT004", "info", 1), ("WIR001", "error", 2)).first == "WIR001"
 
 
+def test_lines_are_read_from_the_finding_and_from_its_evidence() -> None:
+    finding = {
+        "line": "a/x.py:9",
+        "evidence": {"made_on": "a/x.py:4", "other": "y.py:7", "classes": 10, "ratio": "1:2"},
+    }
+    assert run_all.lines_named(finding, "sick/x.py") == [9, 4]
+    assert run_all.lines_named({"line": 3}, "sick/x.py") == [3]
+    assert run_all.lines_named({"line": None}, "sick/x.py") == []
+
+
 FAKE_RUNNER = """
 import json, pathlib, sys
 report, script = sys.argv[sys.argv.index("--json") + 1], pathlib.Path(sys.argv[-1])
@@ -228,6 +238,6 @@ def test_sample_behaves_as_recorded(name: str) -> None:
     for key, observed in (("file", "observed"), ("twin", "twin_observed")):
         command = [sys.executable, str(FAULTS / entry[key])]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
         assert done.returncode == entry[observed]["exit_code"]
         assert done.stdout.splitlines()[0].split()[:2] == entry[observed]["first"].split()[:2]

@@ -76,9 +76,19 @@ class Outcome:
 
     @property
     def localized(self) -> bool:
-        lines = [f.get("line") for f in self.findings if f["code"] in self.true_names]
         here = self.case.line
-        return here is not None and any(isinstance(n, int) and abs(n - here) <= NEAR_LINES for n in lines)
+        told = [n for f in self.findings if f["code"] in self.true_names for n in lines_named(f, self.case.file)]
+        return here is not None and any(abs(n - here) <= NEAR_LINES for n in told)
+
+
+def lines_named(finding: dict, file: str) -> list[int]:
+    """The lines of the script a finding points at: its own, and those its evidence names as `path:line`."""
+    line = finding.get("line")
+    if isinstance(line, int):
+        return [line]
+    told = [line, *(finding.get("evidence") or {}).values()]
+    places = [value.rpartition(":") for value in told if isinstance(value, str)]
+    return [int(number) for path, _, number in places if number.isdigit() and Path(path).name == Path(file).name]
 
 
 def wilson(hits: int, total: int, z: float = 1.959964) -> tuple[float, float]:

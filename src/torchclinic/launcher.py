@@ -13,6 +13,7 @@ from multiprocessing import process
 from pathlib import Path
 from typing import Any
 
+from torchclinic.error_notes import explanation_for
 from torchclinic.errors import InputError
 from torchclinic.observe.failure import note_failure
 from torchclinic.observe.lines import is_user_file
@@ -79,10 +80,10 @@ def _module_code(name: str) -> tuple[types.CodeType, str, str]:
 
 
 def launch(target: Target, session: Session, last_word: Callable[[Outcome], None]) -> Outcome:
-    """Run `target` under `session`. `last_word` is called at once if the process is about to end under our feet.
+    """Run `target` under `session`. `last_word` is called if the process is about to end under our feet.
 
-    The script sees its own `sys.argv`, `__main__`, `__file__` and `sys.path[0]`; whatever it raises is printed as Python
-    prints it, to stderr, and becomes an exit code. Everything is put back afterwards.
+    The script sees its own `sys.argv`, `__main__`, `__file__` and `sys.path[0]`; whatever it raises is printed to stderr
+    as Python prints it, and becomes an exit code. Everything is put back afterwards.
 
     Raises:
         InputError: the script cannot be read or is not Python.
@@ -118,10 +119,13 @@ def _exit_code(request: SystemExit) -> int:
 
 
 def _print_error(error: BaseException) -> None:
-    """As the interpreter does, without the frames that ran the script."""
+    """As the interpreter does, without the frames that ran the script, and with an explanation where one is known."""
     step = error.__traceback__
     while step is not None and not is_user_file(step.tb_frame.f_code.co_filename):
         step = step.tb_next
+    explanation = explanation_for(error)
+    if explanation is not None:
+        error.add_note(explanation)
     sys.stdout.flush()
     traceback.print_exception(type(error), error, step or error.__traceback__)
 
@@ -171,7 +175,7 @@ def _watch_processes(outcome: Outcome, last_word: Callable[[Outcome], None], ses
 
     default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     process.BaseProcess.start = counted_start  # type: ignore[method-assign]
-    subprocess.Popen.__init__ = counted_popen  # type: ignore[assignment]
+    subprocess.Popen.__init__ = counted_popen  # type: ignore[method-assign]
     os._exit = announced_exit  # type: ignore[assignment]
     if default:
         signal.signal(signal.SIGTERM, terminated)

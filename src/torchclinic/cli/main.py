@@ -18,6 +18,7 @@ COMMANDS = {
     "stress": "Predict one image in eval and in train mode: why eval() is mandatory.",
     "run": "Run a training script unmodified, and say what is wrong with it.",
     "checkup": "Run only the first steps of a training script, and report.",
+    "explain": "Explain a pasted error of PyTorch, or a rule.",
     "rules": "List the rules; print the document of one.",
 }
 

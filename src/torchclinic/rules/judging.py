@@ -78,7 +78,8 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
     if not records:
         if kind in _EVENTS:
             return [], "" if run.backwards or kind in _ALWAYS else "the script ran no backward pass"
-        return [], ABSENT.get(kind) or "it needs a measurement that is not made while a script runs"
+        probe = f"no probe could be made: {run.probe_reason}" if run.probe_reason else ""
+        return [], ABSENT.get(kind) or probe or "no trained model was called with gradients"
     found: dict[tuple[str, str, str], Finding] = {}
     reason = ""
     for record in records:

@@ -6,8 +6,8 @@ without bound or never. `binary_cross_entropy` expects probabilities in [0, 1].
 ## Evidence
 Log-probabilities satisfy logsumexp = 0 over the classes; what was measured instead, over the batch.
 ## When this is fine
-Sub-normalized likelihoods up to `tolerance`, as they come from an epsilon inside the log. `kl_div` over another than the
-last dimension is not judged.
+Sub-normalized likelihoods up to `tolerance`, as they come from an epsilon inside the log. `kl_div` over another than
+the last dimension is not judged.
 ## Fix
 `log_softmax` before `nll_loss` or `kl_div`, or `cross_entropy` on the logits; `binary_cross_entropy_with_logits`.
 ## References

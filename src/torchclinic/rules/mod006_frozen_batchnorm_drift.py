@@ -26,16 +26,17 @@ RULE = Rule("MOD006", "frozen-batchnorm-drift", "warning", "exact", RunRecord, _
 
 def check(run: RunRecord) -> Iterator[Finding]:
     passes = [f for f in run.others if isinstance(f, ForwardPass) and f.with_grad and f.stepped]
-    states: dict[tuple[str, str], list[bool]] = {}
+    states: dict[tuple[int, str], list[bool]] = {}
     for forward in passes:
         for layer in forward.layers:
             if layer.kind == "batchnorm":
                 drifts = layer.frozen and layer.active and layer.tracks
-                states.setdefault((forward.model, layer.path), []).append(drifts)
+                states.setdefault((forward.index, layer.path), []).append(drifts)
     drifting = [path for (_, path), seen in states.items() if all(seen)]
     if drifting:
         yield RULE.finding(
-            f"{len(drifting)} frozen BatchNorm layers ({drifting[0]}, …) run in train mode: their running statistics move "
+            f"{len(drifting)} frozen BatchNorm layers ({drifting[0]}, …) run in train mode: their running "
+            f"statistics move "
             f"with every batch although their parameters do not.",
             where=drifting[0],
             line=passes[0].line,

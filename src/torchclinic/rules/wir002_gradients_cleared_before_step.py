@@ -1,7 +1,8 @@
 """Gradients are cleared between backward and step: the step sees nothing.
 
 ## What it means
-`backward` left non-zero gradients, they were set to zero or None, and the optimizer stepped on that. Nothing is learned.
+`backward` left non-zero gradients, they were set to zero or None, and the optimizer stepped on that. Nothing is
+learned.
 ## Evidence
 The line that cleared, after the last backward before the step, and that every gradient is zero or None at the step.
 ## When this is fine

@@ -40,7 +40,7 @@ def _finding(what: str, line: str, step: int, backwards: int) -> Finding:
         line=line,
         step=step,
         evidence={"parameters_reached": 0, "backward_passes": backwards},
-        fix="Call `backward()` on the tensor the loss function returned, computed from predictions that are not detached.",
+        fix="Call `backward()` on the tensor the loss function returned, and keep predictions attached.",
     )
 
 

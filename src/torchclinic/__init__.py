@@ -36,6 +36,7 @@ _HOME = {
     "replace_head": "surgery.heads",
     "replace_stem": "surgery.stems",
     "stress_test": "stress",
+    "summary": "observe.summary",
     "trace": "observe.tracing",
     "unfreeze": "surgery.freezing",
     "unfreeze_next": "surgery.freezing",
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from torchclinic.notebook import unload_ipython_extension as unload_ipython_extension
     from torchclinic.observe.propagation import propagation as propagation
     from torchclinic.observe.receptive_field import receptive_field as receptive_field
+    from torchclinic.observe.summary import summary as summary
     from torchclinic.observe.tracing import trace as trace
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure

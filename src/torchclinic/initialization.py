@@ -161,27 +161,51 @@ def _why_kept(weight: Tensor, module: nn.Module, name: str, model_trained: bool)
 def looks_fresh(weight: Tensor) -> bool:
     """Whether the values could come straight from an initialization.
 
-    Constant; or orthogonal; or, by the Kolmogorov-Smirnov distance at significance 1e-6, uniform up to its largest value
-    or normal with its standard deviation. Small weights (under some hundred values) nearly always could.
+    Constant; or orthogonal; or without structure both in their values (by the Kolmogorov-Smirnov distance at significance
+    1e-6, uniform or normal, whole or one half of it) and in their arrangement (no singular value beyond the edge
+    σ (√m + √n) of independent entries, Marchenko and Pastur 1967). Training moves weights along few directions, which
+    shows as singular values beyond the edge; in small weights (under some hundred values) nothing shows.
     """
-    values = weight.detach().double().flatten()
+    values = weight.detach().double().flatten().cpu()
     if values.numel() < 2 or bool((values == values[0]).all()):
         return True
-    values = values[torch.linspace(0, values.numel() - 1, min(values.numel(), 20_000)).long()].sort().values
+    return _is_orthogonal(weight) or (_is_plain(values) and _has_no_direction(weight))
+
+
+def _is_plain(values: Tensor) -> bool:
+    values = values[:: max(1, values.numel() // 20_000)].sort().values
     n = values.numel()
     limit = math.sqrt(math.log(2 / 1e-6) / 2 / n)  # Dvoretzky, Kiefer, Wolfowitz with Massart's constant
+    limit += 0.02  # a normal cut at two deviations is this far from a normal
     ranks = torch.arange(1, n + 1, dtype=torch.double) / n
     bound, deviation = float(values.abs().max()), float(values.square().mean().sqrt())
     uniform, normal = (values / bound + 1) / 2, torch.special.ndtr(values / deviation)
     if bool((values > 0).all()) or bool((values < 0).all()):  # one half of such a distribution, on either side
-        side = values[0].sign()
-        uniform, normal = 2 * uniform - (side > 0).double(), 2 * normal - (side > 0).double()
-    if min(float((ranks - uniform).abs().max()), float((ranks - normal).abs().max())) <= limit:
-        return True
+        positive = float(values[0] > 0)
+        uniform, normal = 2 * uniform - positive, 2 * normal - positive
+    return min(float((ranks - uniform).abs().max()), float((ranks - normal).abs().max())) <= limit
+
+
+def _has_no_direction(weight: Tensor) -> bool:
+    rows = weight.detach().flatten(1).double()
+    rows = rows - rows.mean()
+    rows = rows if len(rows) <= rows.shape[1] else rows.T
+    gram = rows @ rows.T
+    vector = torch.linspace(1, 2, len(gram), dtype=torch.double, device=gram.device)
+    for _ in range(50):  # power iteration: from below, so in doubt the weight counts as fresh
+        vector = gram @ vector
+        vector = vector / vector.norm()
+    largest = float((gram @ vector).norm().sqrt())
+    m, n = rows.shape
+    edge = float(rows.square().mean().sqrt()) * (math.sqrt(m) + math.sqrt(n))
+    return largest <= edge * (1 + 4 * m ** (-2 / 3))  # the edge fluctuates on the scale m^(-2/3) (Tracy and Widom 1994)
+
+
+def _is_orthogonal(weight: Tensor) -> bool:
     rows = weight.detach().flatten(1).double()
     rows = rows if len(rows) <= rows.shape[1] else rows.T
     gram = rows[:64] @ rows[:64].T
-    return bool((gram - torch.eye(len(gram)) * gram[0, 0]).abs().max() <= 1e-4 * gram[0, 0])
+    return bool((gram - torch.eye(len(gram), device=gram.device) * gram[0, 0]).abs().max() <= 1e-4 * gram[0, 0])
 
 
 def _std(tensor: Tensor) -> float:
@@ -250,7 +274,7 @@ def _zero_scale(model: nn.Module, path: str) -> Iterator[Change]:
     if scale is None or not scale.requires_grad:
         return
     before = _std(scale)
-    reason = f"last normalization of a residual branch, scale {float(scale.mean()):g} → 0: the block starts as identity"
+    reason = f"last normalization of a residual branch, scale {float(scale.detach().mean()):g} → 0: the block starts as identity"
     nn.init.zeros_(scale)
     yield Change(f"{path}.weight", "zero", before, 0.0, reason)
 

@@ -33,9 +33,7 @@ def shifted_points(seed: int) -> tuple[Tensor, Tensor]:
     return x + 3, (x @ torch.randn(20, 4, generator=generator)).argmax(1)
 
 
-def train(
-    phi: type[nn.Module], rate: float, norm: bool, x: Tensor, y: Tensor, seed: int
-) -> tuple[float, float, int, float]:
+def train(phi: type[nn.Module], rate: float, norm: bool, x: Tensor, y: Tensor, seed: int) -> tuple[float, float, int, float]:
     """(dead share at the start, after 30 steps, findings of ACT001, final loss)."""
     torch.manual_seed(seed)
     norms: list[nn.Module] = [nn.BatchNorm1d(HIDDEN)] if norm else []
@@ -45,7 +43,7 @@ def train(
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     for _ in range(30):
         optimizer.zero_grad()
-        F.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+        F.cross_entropy(model(x), y).backward()
         optimizer.step()
     end = tc.propagation(model, (x, y), F.cross_entropy, step=30)
     dead = [sum(row.dead_units for row in record if row.role == "activation") / HIDDEN for record in (start, end)]
@@ -60,10 +58,8 @@ def dying_later(lab: Lab) -> None:
     trials = {"ReLU, rate 0.5": (nn.ReLU, 0.5, False), "ReLU, rate 0.005": (nn.ReLU, 0.005, False),
               "leaky ReLU, rate 0.5": (nn.LeakyReLU, 0.5, False), "He + BatchNorm, rate 0.5": (nn.ReLU, 0.5, True)}  # fmt: skip
     seen = {name: train(*trial, x, y, lab.seed) for name, trial in trials.items()}
-    lab.table(
-        ("network", "dead at the start", "dead after 30 steps", "ACT001 findings", "loss"),
-        [(k, *v) for k, v in seen.items()],
-    )
+    columns = ("network", "dead at the start", "dead after 30 steps", "ACT001 findings", "loss")
+    lab.table(columns, [(name, *values) for name, values in seen.items()])
     killed, low, leaky, norm = seen.values()
     lab.claim("later.killed", "Rate 0.5 leaves more than half of the ReLU units dead, more than any initialization can",
               predicted=0.5, measured=killed[1], relation=">", note=f"at the start: {killed[0]:.3f}")  # fmt: skip
@@ -72,7 +68,7 @@ def dying_later(lab: Lab) -> None:
     lab.claim("later.lower-rate", "A rate a hundred times lower kills no unit that was alive at the start",
               predicted=low[0], measured=low[1], relation="≤", note=f"loss {low[3]:.3f} after 30 steps: slow")  # fmt: skip
     lab.claim("later.leaky", "Leaky ReLU has no dead units: its slope is nowhere zero",
-              predicted=0.0, measured=leaky[1], note=f"loss {leaky[3]:.3g}: no longer dead, but the rate is still too large")  # fmt: skip
+              predicted=0.0, measured=leaky[1], note=f"loss {leaky[3]:.3g}: alive, but the rate is still too large")  # fmt: skip
     lab.claim("later.batchnorm", "He + BatchNorm at the same rate: no dead unit, and it learns: loss below a quarter of log 4",
               predicted=math.log(4) / 4, measured=norm[3] if norm[1] == 0 else math.nan, relation="<",
               note="BatchNorm takes the mean of 3 away before the activation sees it")  # fmt: skip
@@ -91,18 +87,12 @@ def born_dead(lab: Lab) -> None:
         for depth in depths:
             x = torch.tensor([[-1.0], [1.0]]).expand(networks, 2, 1)
             for _ in range(depth - 1):
-                x = torch.relu(
-                    x @ (torch.randn(networks, x.shape[2], width, generator=generator) * math.sqrt(2 / x.shape[2]))
-                )
+                x = torch.relu(x @ (torch.randn(networks, x.shape[2], width, generator=generator) * math.sqrt(2 / x.shape[2])))
             dead = int((x == 0).all((1, 2)).sum())
             low, high = theory.born_dead_bounds(depth, width)
             interval = theory.wilson(dead, networks)
             inside += interval[0] <= high and interval[1] >= low
-            for name, value in (
-                (f"N = {width}", dead / networks),
-                (f"N = {width}, low", low),
-                (f"N = {width}, high", high),
-            ):
+            for name, value in ((f"N = {width}", dead / networks), (f"N = {width}, low", low), (f"N = {width}, high", high)):
                 lines.setdefault(name, []).append((depth, value))
     dashed = [name for name in lines if "," in name]
     lab.figure(line_chart("Probability of being born dead", lines, "depth (layers)", "probability", markers=False, dashed=dashed,

@@ -29,13 +29,13 @@ def run(lab: Lab) -> None:
 
 def negative_network() -> nn.Sequential:
     """Layer 0 passes positive values on; layer 2 has only negative weights, so it kills everything that arrives."""
-    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 1))
+    first, deadly = nn.Linear(8, 16), nn.Linear(16, 16)
     with torch.no_grad():
-        model[0].weight.abs_()
-        model[0].bias.zero_()
-        model[2].weight.copy_(-model[2].weight.abs())
-        model[2].bias.fill_(-0.1)
-    return model
+        first.weight.abs_()
+        first.bias.zero_()
+        deadly.weight.copy_(-deadly.weight.abs())
+        deadly.bias.fill_(-0.1)
+    return nn.Sequential(first, nn.ReLU(), deadly, nn.ReLU(), nn.Linear(16, 1))
 
 
 def parameter_bits(model: nn.Sequential, layers: tuple[int, ...]) -> bytes:
@@ -46,7 +46,7 @@ def train(model: nn.Sequential, x: Tensor, y: Tensor, rate: float, steps: int = 
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     for _ in range(steps):
         optimizer.zero_grad()
-        F.mse_loss(model(x), y).backward()  # type: ignore[no-untyped-call]
+        F.mse_loss(model(x), y).backward()
         optimizer.step()
 
 
@@ -61,7 +61,7 @@ def dying(lab: Lab, x: Tensor, y: Tensor) -> None:
     record = tc.propagation(model, (x, y), F.mse_loss)
     lab.claim("dead.units", "Every unit of the layer is zero for every sample",
               predicted=16, measured=record["3"].dead_units)  # fmt: skip
-    F.mse_loss(model(x), y).backward()  # type: ignore[no-untyped-call]
+    F.mse_loss(model(x), y).backward()
     lab.prose("""Backward, the chain rule multiplies by the slope: the gradient at the pre-activation is δ = 0 · upstream.
         For a linear layer ∂L/∂W = δᵀ·x and ∂L/∂x = δ·W: with δ exactly zero both are exactly zero, whatever x and W are,
         in this layer and, by the second formula, in every layer before it.""")
@@ -97,7 +97,7 @@ def reviving(lab: Lab, x: Tensor, y: Tensor) -> None:
               [(c.parameter, c.scheme, c.std_before, c.std_after, c.reason) for c in changes])  # fmt: skip
     predicted = theory.gain("relu") / math.sqrt(theory.fan(model[2])[0])
     lab.claim("he.std", "Standard deviation of the repaired layer's weights is √(2 / fan_in)",
-              predicted=predicted, measured=model[2].weight.std().item(), relation="≈",
+              predicted=predicted, measured=model.get_parameter("2.weight").std().item(), relation="≈",
               tolerance=Z99 * predicted / math.sqrt(2 * 256), source="He et al. 2015, arXiv:1502.01852, eq. 10",
               note="n = 256 weights, 99 % interval of a standard deviation")  # fmt: skip
     record = tc.propagation(model, (x, y), F.mse_loss)

@@ -31,15 +31,12 @@ def heat(lab: Lab) -> None:
         are trained at once, as one ensemble of stacked weights.""")
     tasks = [SweepTask(phi, depth, width, steps=steps, seed=lab.seed) for depth in depths for phi in ACTIVATIONS]
     cells = {(c.initialization, c.activation, c.depth): c for row in sweep(run_cell, tasks) for c in row}
-    deepest = [
-        [max((d for d in depths if cells[i, a, d].trains), default=0) for a in ACTIVATIONS] for i in INITIALIZATIONS
-    ]
+    trained = {(i, a): [d for d in depths if cells[i, a, d].trains] for i in INITIALIZATIONS for a in ACTIVATIONS}
+    deepest = [[max(trained[i, a], default=0) for a in ACTIVATIONS] for i in INITIALIZATIONS]
     lab.figure(heat_map("Deepest network that trains (0: none)", INITIALIZATIONS, ACTIVATIONS, deepest, row_label="weights",
                column_label="activation", description="He and orthogonal carry ReLU deeper than Xavier does."))  # fmt: skip
-    for name, title in (
-        ("variance_last", "Variance at the last hidden layer"),
-        ("gradient_first", "Gradient at the first layer"),
-    ):
+    maps = (("variance_last", "Variance at the last hidden layer"), ("gradient_first", "Gradient at the first layer"))
+    for name, title in maps:
         values = [[_log10(getattr(cells[i, a, depths[-2]], name)) for a in ACTIVATIONS] for i in INITIALIZATIONS]
         lab.figure(heat_map(f"{title}, depth {depths[-2]}, log10", INITIALIZATIONS, ACTIVATIONS, values,
                    description="Blue: exploding; orange: vanishing; clear: order one; crossed: exactly 0 or overflow."))  # fmt: skip

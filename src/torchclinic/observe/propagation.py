@@ -29,7 +29,7 @@ def propagation(model: nn.Module, batch: Any, loss_fn: Loss | None = None, *, st
 
     `batch` is what the model takes (a tensor, a tuple of arguments, or a dict of keyword arguments), or (inputs, targets);
     with `loss_fn`, called as `loss_fn(output, targets)` (or `loss_fn(output)` if there is no target). Without one, the
-    gradient is that of Σ r · output with r ~ N(0, 1) from a stream of its own: mean square 1 at the output.
+    gradient is that of Σ r · output, r normal from a stream of its own and scaled to mean square exactly 1.
     `step` says how many optimizer steps came before, for the record.
     The model runs once in the mode it is in; everything is restored bit for bit, on exceptions too.
 
@@ -49,7 +49,7 @@ def propagation(model: nn.Module, batch: Any, loss_fn: Loss | None = None, *, st
         inputs = [tensor for tensor in _tensors((args, kwargs)) if tensor.is_floating_point()]
         output = _run(model, recorder, inputs, args, kwargs)
         outputs = [tensor for tensor in _tensors(output) if tensor.is_floating_point()]
-        gradients = _backward(model, output, outputs, loss_fn, targets)
+        gradients = _backward(model, inputs, output, outputs, loss_fn, targets)
         ends = {index for tensor in outputs if (index := recorder.find(tensor)) is not None}
         read(recorder.nodes)
     squares = {node.index: node.values["mean_square"] for node in recorder.nodes if node.operation.role == "input"}
@@ -117,13 +117,14 @@ def _run(model: nn.Module, recorder: SignalRecorder, inputs: list[Tensor], args:
         ) from error
 
 
-def _backward(model: nn.Module, output: Any, outputs: list[Tensor], loss_fn: Loss | None, targets: Any) -> Gradients:
+def _backward(model: nn.Module, inputs: list[Tensor], output: Any, outputs: list[Tensor], loss_fn: Loss | None, targets: Any) -> Gradients:
     """Run backward without touching any `.grad`; the recorder's hooks see the gradients of the layers."""
     loss = _loss(model, output, outputs, loss_fn, targets)
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if loss is None or not loss.requires_grad:
         return {}
-    gradients = torch.autograd.grad(loss, list(parameters.values()) or outputs, allow_unused=True)
+    sources = [*parameters.values(), *inputs]  # the inputs, so that a frozen model is passed through as well
+    gradients = torch.autograd.grad(loss, sources, allow_unused=True)
     found = {}
     for name, gradient in zip(parameters, gradients, strict=False):
         if gradient is not None and gradient.layout is torch.strided:
@@ -138,7 +139,8 @@ def _loss(model: nn.Module, output: Any, outputs: list[Tensor], loss_fn: Loss | 
         generator = torch.Generator().manual_seed(0)
         total = None
         for tensor in outputs:
-            draw = torch.randn(tensor.shape, generator=generator).to(tensor.device, tensor.dtype)
+            draw = torch.randn(tensor.shape, generator=generator)
+            draw = (draw / draw.square().mean().sqrt()).to(tensor.device, tensor.dtype)
             total = (tensor * draw).sum() if total is None else total + (tensor * draw).sum()
         return total
     try:

@@ -74,7 +74,8 @@ class SignalRecorder(TorchFunctionMode):
         self._add(Operation("input", "input"), (), tensor, [], hidden=False)
 
     def find(self, tensor: Tensor) -> int | None:
-        return self._index.get(tensor)
+        index: int | None = self._index.get(tensor)
+        return index
 
     @contextmanager
     def named(self) -> Iterator[None]:
@@ -121,8 +122,8 @@ class SignalRecorder(TorchFunctionMode):
     def _name(self, operation: Operation) -> tuple[str, str]:
         module = self._stack[-1] if self._stack else None
         name = self._modules.get(id(module), type(module).__name__) if module is not None else ""
-        ours = module is not None and type(module).__module__.startswith("torch.nn")
-        leaf = ours and (isinstance(module, nn.MultiheadAttention) or not any(module.children()))
+        leaf = module is not None and type(module).__module__.startswith("torch.nn")
+        leaf = leaf and (isinstance(module, nn.MultiheadAttention) or not any(vars(module)["_modules"].values()))
         layer = name if leaf and name else ".".join(filter(None, (name, operation.name)))
         self._calls[layer] = self._calls.get(layer, 0) + 1
         if self._calls[layer] > 1:

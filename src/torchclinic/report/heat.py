@@ -15,7 +15,6 @@ from torchclinic.units import format_number
 FAINTEST, STRONGEST = 0.04, 0.9  # opacities
 STRONGEST_BELOW_TEXT = 0.55  # ink keeps a contrast of 4.5 on it, on light and dark pages
 MOST_ANNOTATED = 16  # columns with their numbers written in
-MOST_TOOLTIPS = 1500  # cells; more would make the page heavy
 TEXT_COLUMNS = 54  # of a shaded row in a terminal
 SHADES = " ·░▒▓█"
 Cells = list[list[float | None]]
@@ -77,12 +76,8 @@ def heat_map(
     Raises:
         InputError: the values do not fit the labels.
     """
-    cells = [[None if value is None else float(value) for value in row] for row in values]
-    if len(cells) != len(row_labels) or any(len(row) != len(column_labels) for row in cells):
-        raise InputError(
-            f"heat_map {title!r} got {len(cells)} rows of {sorted({len(row) for row in cells})} values; "
-            f"its labels call for {len(row_labels)} rows of {len(column_labels)}."
-        )
+    cells: Cells = [[None if value is None else float(value) for value in row] for row in values]
+    _check_shape(title, cells, len(row_labels), len(column_labels))
     if annotate is None:
         annotate = len(column_labels) <= MOST_ANNOTATED
     shade = _shade(cells, log, STRONGEST_BELOW_TEXT if annotate else STRONGEST)
@@ -90,14 +85,12 @@ def heat_map(
     width = max(grid.left + grid.width * len(column_labels) + 40, 220)
     bottom = grid.top + grid.height * len(row_labels)
     drawing = Drawing(width, bottom + 34, title, description)
-    tooltips = len(row_labels) * len(column_labels) <= MOST_TOOLTIPS
-    for r, row in enumerate(cells):
+    for r, (label, row) in enumerate(zip(row_labels, cells, strict=True)):
         middle = grid.top + grid.height * (r + 0.5) + 4
-        drawing.text(grid.left - 6, middle, row_labels[r][-36:], size=FONT, anchor="end")
+        drawing.text(grid.left - 6, middle, label[-36:], size=FONT, anchor="end")
         for c, value in enumerate(row):
-            text = f"{row_labels[r]}, {column_labels[c]}: {'none' if value is None else format_number(value)}"
             box = (grid.left + grid.width * c, grid.top + grid.height * r, grid.width - 1, grid.height - 1)
-            _draw_cell(drawing, box, value, shade, annotate, text if tooltips else "")
+            _draw_cell(drawing, box, value, shade, annotate, (label, column_labels[c]))
     _draw_column_labels(drawing, column_labels, grid)
     drawing.text(grid.left, 12, column_label, size=12, bold=True)
     drawing.text(12, (grid.top + bottom) / 2, row_label, size=12, bold=True, anchor="middle", rotate=-90)
@@ -142,6 +135,14 @@ def strip_heat_map(
     )
 
 
+def _check_shape(title: str, cells: Cells, rows: int, columns: int) -> None:
+    if len(cells) != rows or any(len(row) != columns for row in cells):
+        raise InputError(
+            f"heat_map {title!r} got {len(cells)} rows of {sorted({len(row) for row in cells})} values; "
+            f"its labels call for {rows} rows of {columns}."
+        )
+
+
 def _worse(known: float | None, value: float) -> float:
     if known is None or not math.isfinite(value):
         return value
@@ -169,14 +170,16 @@ def _draw_cell(
     value: float | None,
     shade: _Shade,
     annotate: bool,
-    tooltip: str,
+    names: tuple[str, str],
 ) -> None:
     x, y, width, height = box
+    tooltip = f"{names[0]}, {names[1]}: {'none' if value is None else format_number(value)}"
     if value is None:
         drawing.rect(*box, stroke=INK, opacity=0.15, dash="2 2", tooltip=tooltip)
     elif not shade.shows(value):
         drawing.rect(*box, stroke=INK, opacity=0.5, tooltip=tooltip)
-        drawing.line(x, y, x + width, y + height, opacity=0.5)
+        if not annotate:
+            drawing.line(x, y, x + width, y + height, opacity=0.5)
     else:
         color = COLORS[0] if value >= 0 else COLORS[1]
         drawing.rect(*box, fill=color, opacity=shade.opacity(value), tooltip=tooltip)
@@ -216,7 +219,7 @@ def _draw_scale(drawing: Drawing, x: float, y: float, cells: Cells, shade: _Shad
 
 
 def _shaded_text(row_labels: Sequence[str], column_labels: Sequence[str], cells: Cells, shade: _Shade) -> str:
-    """Rows of shades for a terminal; `×` is a value without a place on the scale. A letter stands for the worst cell."""
+    """Rows of shades for a terminal; `×` is a value off the scale. Merged cells show the worst of them."""
     count = len(column_labels)
     letters = min(count, TEXT_COLUMNS)
     stretches = [(i * count // letters, (i + 1) * count // letters) for i in range(letters)]

@@ -93,6 +93,14 @@ class Printer:
         for line in _block_lines(block, self._console.width):
             self._print(line)
 
+    def verdict(self, report: Report) -> None:
+        """Print a report in a line, and what it found."""
+        self._print(Text(f"{_clean(report.title)}: {_clean(report.summary)}", "green" if report.passed else "bold red"))
+        found: tuple[Finding | Claim, ...] = (*report.findings, *wording.failed_claims(report))
+        for item in found:
+            for line in _block_lines(item, self._console.width):
+                self._print(line)
+
     def end(self, report: Report) -> None:
         """Print the verdict and the three lists: found, checked and found fine, could not be checked."""
         self._heading("Verdict")

@@ -61,12 +61,16 @@ def correlation_map(given: Any, q: float, c: float, weight_variance: float, bias
 
 
 def _c_star(phi: Activation, weight_variance: float, bias_variance: float, q: float) -> float:
+    """The stable fixed point of the correlation map: 1 in the ordered phase, below 1 in the chaotic one; by bisection."""
     if not 0 < q < math.inf:
         return 1.0
-    c = 0.5
-    for _ in range(60):
-        after = correlation_map(phi, q, c, weight_variance, bias_variance)
-        if abs(after - c) < 1e-6:
-            return after
-        c = after
-    return c
+    low, high = 0.0, 1.0 - 1e-4
+    if correlation_map(phi, q, high, weight_variance, bias_variance) >= high:
+        return 1.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        if correlation_map(phi, q, middle, weight_variance, bias_variance) > middle:
+            low = middle
+        else:
+            high = middle
+    return low

@@ -4,7 +4,9 @@ All initializations and learning rates of one (activation, depth) are one ensemb
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +76,8 @@ def draw(name: str, phi: Activation, normal: Tensor) -> Tensor:
     if name == "orthogonal":
         q, r = torch.linalg.qr(normal)
         signs: Tensor = torch.diagonal(r, dim1=-2, dim2=-1).sign()
-        return gain(phi) * q * signs[..., None, :]
+        weight: Tensor = gain(phi) * q * signs[..., None, :]
+        return weight
     return _scaled(name, phi, normal)
 
 
@@ -121,11 +124,14 @@ def _at_birth(
     return variance, gradients[0][:, 0].square().mean(dim=(1, 2)), dead / hidden.shape[1]
 
 
-def _step(phi: Activation, x: Tensor, targets: Tensor):  # type: ignore[no-untyped-def]
+def _step(phi: Activation, x: Tensor, targets: Tensor) -> Callable[[Tensor, Tensor], Any]:
+    """Gradients and loss of every network of the ensemble."""
+
     def loss(hidden: Tensor, head: Tensor) -> Tensor:
         return F.cross_entropy(_forward(hidden, head, x, phi), targets)
 
-    return vmap(grad_and_value(loss, argnums=(0, 1)))
+    step: Callable[[Tensor, Tensor], Any] = vmap(grad_and_value(loss, argnums=(0, 1)))
+    return step
 
 
 def _train(hidden: Tensor, heads: Tensor, x: Tensor, targets: Tensor, phi: Activation, steps: int) -> Tensor:

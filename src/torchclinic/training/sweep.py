@@ -26,7 +26,7 @@ def sweep(
     if backend != "ray":
         raise InputError(f"There is no backend {backend!r}; use 'local' or 'ray'.")
     try:
-        import ray
+        import ray  # type: ignore[import-not-found]
     except ImportError as error:
         raise InputError("backend='ray' needs Ray; run `pip install torchclinic[ray]`.") from error
     return _on_ray(ray, function, tasks, workers)

@@ -453,9 +453,9 @@ class Session:
         if self._dead or not self.on_own_thread():
             return
         self.training.inside_step += 1
-        if self.steps_total == 0:
+        if self.state.loaded_waits():
             with self.own():
-                self.state.compare_loaded()
+                self.state.compare_loaded({id(p) for group in optimizer.param_groups for p in group["params"]})
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         with self.own():
             self.training.before_step(optimizer, closure is not None)

@@ -85,6 +85,24 @@ def test_fields_of_the_imagenet_networks_follow_from_the_longest_path(block, dep
     assert (before_pooling.size, before_pooling.stride, before_pooling.status) == (size, 32, "exact")
 
 
+class Cut(nn.Module):
+    """Every third pixel of a convolution, from an offset on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)[:, :, 4::3, -9::2]
+
+
+def test_slices_move_and_thin_the_fields():
+    footprint, pixel = gradient_footprint(Cut(), (2, 31, 31))
+    row = tc.receptive_field(Cut(), (2, 31, 31))[-1]
+    assert (row.size, row.stride, row.offset) == (3, (3, 2), (4, 20))
+    assert fits(row.field, footprint, pixel)
+
+
 class Gate(nn.Module):
     """Squeeze and excitation: a global mean scales the channels."""
 

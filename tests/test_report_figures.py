@@ -17,7 +17,16 @@ from torchclinic.errors import InputError
 from torchclinic.report.axes import Axis, axis_for, log_ticks, round_ticks, tick_label
 from torchclinic.report.charts import MOST_POINTS, MOST_ROWS, PLOT_HEIGHT, WIDTH
 from torchclinic.report.drawing import Drawing
-from torchclinic.report.figures import bar_chart, heat_map, histogram, image_grid, line_chart, signed_pixels
+from torchclinic.report.figures import (
+    bar_chart,
+    heat_map,
+    histogram,
+    image_grid,
+    line_chart,
+    picture_text,
+    signed_pixels,
+    strip_heat_map,
+)
 from torchclinic.report.model import Figure
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -36,6 +45,7 @@ def points(figure: Figure) -> list[tuple[float, float]]:
     return pairs + [(float(dot.get("cx")), float(dot.get("cy"))) for dot in shapes(figure, "circle")]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_drawing_is_valid_xml_whatever_is_written(text):
     drawing = Drawing(10, 10, text, text)
@@ -56,6 +66,7 @@ def test_every_figure_is_valid_xml_whatever_it_is_called(name):
 @example([(0.0, -1.7976931348623157e308), (1.0, 1.7976931348623157e308)], False, False)
 @example([(1.0, 1.0), (1.0, 1.0000000000000002)], False, True)
 @example([(0.0, 5e-324), (5e-324, 0.0)], True, True)
+@example([(9.1e307, 0.0)], True, False)
 def test_every_point_lies_in_the_plot_area_or_is_counted(line, log_x, log_y):
     figure = line_chart("t", {"a": line}, "x", "y", log_x=log_x, log_y=log_y, markers=True)
     drawn = points(figure)
@@ -108,6 +119,7 @@ def test_the_table_of_a_line_chart_holds_its_points():
     assert figure.table.rows == ((0, 1.5, None, 2.0), (1, None, 0.5, 2.0), (2, 2.5, None, 2.0))
 
 
+@settings(deadline=None)
 @given(finite, finite)
 def test_round_ticks_are_few_and_inside(a, b):
     axis = axis_for([a, b], 0, 500)
@@ -117,6 +129,7 @@ def test_round_ticks_are_few_and_inside(a, b):
     assert len({tick_label(tick, ticks) for tick in ticks}) == len(ticks), "labels tell the ticks apart"
 
 
+@settings(deadline=None)
 @given(st.floats(1e-280, 1e280), st.floats(1, 1e20))
 def test_log_ticks_are_few_and_inside(low, factor):
     axis = axis_for([low, low * factor], 0, 500, log=True)
@@ -130,6 +143,13 @@ def test_ticks_are_the_ones_one_would_draw():
     assert round_ticks(0, 10, 5) == [0, 2, 4, 6, 8, 10]
     assert log_ticks(0.5, 2000, 6) == [1, 10, 100, 1000]
     assert [tick_label(tick, [0.0, 0.05, 0.1]) for tick in (0.0, 0.05, 0.1)] == ["0", "0.05", "0.10"]
+    for ticks, labels in (
+        ([1e-12, 1e-8, 1e-4, 1.0], ["1e-12", "1e-8", "1e-4", "1e0"]),
+        ([0.01, 0.1, 1, 10, 1000], ["0.01", "0.1", "1", "10", "1,000"]),
+        ([0.0, 1e6, 2e6], ["0", "1e6", "2e6"]),
+        ([2.302585, 2.3025855], ["2.3025850", "2.3025855"]),
+    ):
+        assert [tick_label(tick, ticks) for tick in ticks] == labels
     assert Axis(1, 100, 0, 200, log=True).position(10) == pytest.approx(100)
 
 
@@ -200,3 +220,57 @@ def test_signed_pixels_are_grey_at_zero_and_mirror_the_sign():
     assert pixels[0, 0, 1, 2] > pixels[0, 0, 1, 0], "positive is blue"
     assert pixels[0, 0, 2, 0] > pixels[0, 0, 2, 2], "negative is orange"
     assert signed_pixels(np.zeros((1, 2, 2))).tolist() == np.full((1, 2, 2, 3), 128).tolist()
+
+
+def test_a_log_heat_map_shades_by_magnitude_and_crosses_what_has_none():
+    figure = heat_map("t", ["a"], list("bcde"), [[1e-4, 1e-2, 1.0, 0.0]], log=True)
+    cells = [shape for shape in shapes(figure, "rect") if shape.find(SVG + "title") is not None]
+    low, middle, high = (float(cell.get("opacity")) for cell in cells[:3])
+    assert middle == pytest.approx((low + high) / 2, abs=0.01)
+    assert cells[3].get("fill") == "none"
+
+
+def test_a_strip_keeps_the_largest_and_the_first_trouble():
+    points = [(step, 1.0) for step in range(1000)]
+    points[500] = (500, 50.0)
+    points[701] = (701, math.nan)
+    figure = strip_heat_map("t", {"fc1": points, "fc2": [(0, 2.0)]}, columns=10)
+    assert len(figure.table.columns) == 11
+    assert figure.table.columns[0] == "step"
+    assert figure.table.rows[0][1:6] == (1.0, 1.0, 1.0, 1.0, 1.0)
+    assert figure.table.rows[0][6] == 50.0
+    assert math.isnan(figure.table.rows[0][8])
+    assert figure.table.rows[1][1:] == (2.0, *[None] * 9)
+    assert figure.text.splitlines()[0].count("×") == 1
+    many = strip_heat_map("t", {"fc1": points}, columns=100).text
+    assert many.splitlines()[0].count("×") == 1, "trouble is not lost where columns are merged"
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.text(max_size=5), st.lists(st.tuples(st.integers(0, 10**6), any_float), max_size=10), max_size=3)
+)
+def test_any_course_has_a_strip(series):
+    figure = strip_heat_map("t", series)
+    assert ElementTree.fromstring(figure.svg).tag == SVG + "svg"
+    assert len(figure.table.rows) == len(series)
+
+
+def test_picture_text_has_a_dot_per_bright_pixel():
+    pixels = np.random.default_rng(0).integers(0, 2, (9, 7), dtype=np.uint8) * 255
+    text = picture_text(pixels)
+    assert [len(line) for line in text.split("\n")] == [4, 4, 4]
+    dots = sum((ord(letter) - 0x2800).bit_count() for letter in text if letter != "\n")
+    assert dots == int((pixels == 255).sum())
+    corner = np.zeros((4, 2), dtype=np.uint8)
+    corner[0, 0] = 1
+    assert picture_text(corner) == "⠁"
+
+
+def test_grey_pictures_appear_in_the_terminal():
+    pixels = np.zeros((12, 28, 28), dtype=np.uint8)
+    pixels[:, 5:20, 10:20] = 255
+    text = image_grid("t", pixels, [f"digit {i}" for i in range(12)]).text
+    assert "digit 9" in text
+    assert "… 2 more pictures" in text
+    assert max(map(len, text.split("\n"))) <= 80

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from report_fixtures import full_report
@@ -24,6 +24,7 @@ def holds(relation: Relation, predicted: object, measured: object, tolerance: fl
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
+@settings(deadline=None)
 @given(other=numbers, tolerance=tolerances | st.just(math.inf))
 def test_nan_never_passes(relation, other, tolerance):
     assert not holds(relation, math.nan, other, tolerance)
@@ -31,29 +32,34 @@ def test_nan_never_passes(relation, other, tolerance):
     assert not holds(relation, math.nan, math.nan, tolerance)
 
 
+@settings(deadline=None)
 @given(numbers)
 def test_a_value_agrees_with_itself_except_strictly(value):
     assert [holds(relation, value, value) for relation in RELATIONS] == [True, True, True, True, False, False]
 
 
+@settings(deadline=None)
 @given(numbers, numbers, tolerances)
 def test_approximately_is_at_least_and_at_most(predicted, measured, tolerance):
     both = holds("≥", predicted, measured, tolerance) and holds("≤", predicted, measured, tolerance)
     assert holds("≈", predicted, measured, tolerance) == both
 
 
+@settings(deadline=None)
 @given(numbers, numbers)
 def test_without_slack_strict_and_weak_are_complements(predicted, measured):
     assert holds(">", predicted, measured) != holds("≤", predicted, measured)
     assert holds("<", predicted, measured) != holds("≥", predicted, measured)
 
 
+@settings(deadline=None)
 @given(numbers, numbers)
 def test_swapping_the_values_swaps_the_relation(predicted, measured):
     assert holds("≥", predicted, measured) == holds("≤", measured, predicted)
     assert holds(">", predicted, measured) == holds("<", measured, predicted)
 
 
+@settings(deadline=None)
 @given(numbers, numbers, tolerances, tolerances, st.sampled_from(RELATIONS))
 def test_more_tolerance_never_fails_a_claim(predicted, measured, tolerance, more, relation):
     assert holds(relation, predicted, measured, tolerance) <= holds(relation, predicted, measured, tolerance + more)

@@ -96,6 +96,7 @@ def test_the_three_lists_are_never_left_out():
     assert "Could not be checked\n────────────────────\nNothing." in text
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 10), st.floats(1e-12, 1e-3))
 def test_unequal_values_never_read_the_same(value, difference):
     claim = Claim("id", "s", value, value * (1 + difference), "≈", 0.5)

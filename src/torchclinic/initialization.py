@@ -199,7 +199,7 @@ def _has_no_direction(weight: Tensor) -> bool:
     largest = float((gram @ vector).norm() / rows.square().mean())
     center = (math.sqrt(n - 1) + math.sqrt(m)) ** 2
     spread = math.sqrt(center) * (1 / math.sqrt(max(n - 1, 1)) + 1 / math.sqrt(m)) ** (1 / 3)
-    return largest <= center + 5 * spread  # Johnstone 2001, Annals of Statistics 29, theorem 1.1
+    return bool(largest <= center + 5 * spread)  # Johnstone 2001, Annals of Statistics 29, theorem 1.1
 
 
 def _is_orthogonal(weight: Tensor) -> bool:

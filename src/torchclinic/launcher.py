@@ -13,6 +13,7 @@ from multiprocessing import process
 from pathlib import Path
 from typing import Any
 
+from torchclinic.error_notes import explanation_for
 from torchclinic.errors import InputError
 from torchclinic.observe.failure import note_failure
 from torchclinic.observe.lines import is_user_file
@@ -28,6 +29,7 @@ class Outcome:
     note: str = ""
     children: int = 0  # processes it started, which were not observed
     error: BaseException | None = field(default=None, repr=False)
+    names: dict[str, Any] = field(default_factory=dict, repr=False)  # the script's globals
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,10 @@ def _module_code(name: str) -> tuple[types.CodeType, str, str]:
 
 
 def launch(target: Target, session: Session, last_word: Callable[[Outcome], None]) -> Outcome:
-    """Run `target` under `session`. `last_word` is called at once if the process is about to end under our feet.
+    """Run `target` under `session`. `last_word` is called if the process is about to end under our feet.
 
-    The script sees its own `sys.argv`, `__main__`, `__file__` and `sys.path[0]`; whatever it raises is printed as Python
-    prints it, to stderr, and becomes an exit code. Everything is put back afterwards.
+    The script sees its own `sys.argv`, `__main__`, `__file__` and `sys.path[0]`; whatever it raises is printed to stderr
+    as Python prints it, and becomes an exit code. Everything is put back afterwards.
 
     Raises:
         InputError: the script cannot be read or is not Python.
@@ -89,6 +91,7 @@ def launch(target: Target, session: Session, last_word: Callable[[Outcome], None
     code, filename, folder = target.code()
     outcome = Outcome()
     with _as_main(filename, folder, target.arguments) as names, _watch_processes(outcome, last_word, session):
+        outcome.names = names
         try:
             with session:
                 exec(code, names)
@@ -98,7 +101,7 @@ def launch(target: Target, session: Session, last_word: Callable[[Outcome], None
             outcome.ending, outcome.exit_code = "exited", _exit_code(request)
         except KeyboardInterrupt:
             outcome.ending, outcome.exit_code = "interrupted", 130
-        except BaseException as error:  # noqa: BLE001: whatever the script raises ends the script, not the report
+        except BaseException as error:  # noqa: BLE001 - whatever the script raises ends the script, not the report
             _print_error(error)
             note_failure(session, error)
             outcome.ending, outcome.exit_code, outcome.error = "raised", 1, error
@@ -111,14 +114,18 @@ def _exit_code(request: SystemExit) -> int:
         return 0
     if isinstance(request.code, int):
         return request.code
+    print(request.code, file=sys.stderr)  # noqa: T201 - what Python does
     return 1
 
 
 def _print_error(error: BaseException) -> None:
-    """As the interpreter does, without the frames that ran the script."""
+    """As the interpreter does, without the frames that ran the script, and with an explanation where one is known."""
     step = error.__traceback__
     while step is not None and not is_user_file(step.tb_frame.f_code.co_filename):
         step = step.tb_next
+    explanation = explanation_for(error)
+    if explanation is not None:
+        error.add_note(explanation)
     sys.stdout.flush()
     traceback.print_exception(type(error), error, step or error.__traceback__)
 
@@ -168,7 +175,7 @@ def _watch_processes(outcome: Outcome, last_word: Callable[[Outcome], None], ses
 
     default = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     process.BaseProcess.start = counted_start  # type: ignore[method-assign]
-    subprocess.Popen.__init__ = counted_popen  # type: ignore[assignment]
+    subprocess.Popen.__init__ = counted_popen  # type: ignore[method-assign]
     os._exit = announced_exit  # type: ignore[assignment]
     if default:
         signal.signal(signal.SIGTERM, terminated)

@@ -1,6 +1,7 @@
 """The only place that turns bytes, counts, seconds and plain numbers into text."""
 
 import math
+from collections.abc import Sequence
 
 
 def format_nbytes(nbytes: float) -> str:
@@ -47,3 +48,19 @@ def format_number(value: object, digits: int = 4) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e6:
         return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
     return f"{value:.{digits - 1}e}"
+
+
+def format_column(values: Sequence[object]) -> list[str]:
+    """The cells of one column: numbers of similar size with equally many decimals, so that they line up; None empty."""
+    sizes = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value) and value]
+    similar = bool(sizes) and min(sizes) >= 1e-3 and max(sizes) < min(1e4, 100 * min(sizes))
+    decimals = max(len(f"{size:.4g}".partition(".")[2]) for size in sizes) if similar else None
+
+    def cell(value: object) -> str:
+        if value is None:
+            return ""
+        if decimals is not None and isinstance(value, float) and math.isfinite(value):
+            return f"{value:,.{decimals}f}"
+        return format_number(value)
+
+    return [cell(value) for value in values]

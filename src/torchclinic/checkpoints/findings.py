@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from torchclinic.checkpoints.records import Checkpoint
     from torchclinic.checkpoints.scanning import Scan
 
-MANY_ROWS = 2000
+MANY_ROWS = 1000
 NAMED = 5
 MANY_GLOBALS = 50
+MANY_GROUPS = 10
 
 
 def foreign(scans: "Sequence[Scan]") -> dict[str, str]:
@@ -45,9 +46,12 @@ def find_oddities(
             evidence = {"wasted_bytes": wasted, "storages": len(scan.wasted)}
             fix = "Clone such tensors before saving: {name: t.clone() for name, t in state.items()}."
             yield Finding("SHP007", "storage-pinned", severity, message, evidence=evidence, fix=fix)
-    for group in aliases:
+    for group in aliases[:MANY_GROUPS]:
         message = f"{_few(group)} share memory in the file: tied weights, or views of one storage."
         yield Finding("CKP004", "shared-storage", "info", message, where=group[0])
+    if len(aliases) > MANY_GROUPS:
+        message = f"{format_count(len(aliases) - MANY_GROUPS)} more groups of tensors share memory."
+        yield Finding("CKP004", "shared-storage", "info", message)
 
 
 def _foreign_globals(scans: "Sequence[Scan]") -> Iterator[Finding]:

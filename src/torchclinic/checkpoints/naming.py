@@ -8,8 +8,9 @@ from torchclinic.checkpoints.rebuilding import TensorRef
 from torchclinic.errors import CheckpointError
 
 MAX_DEPTH = 64
-MAX_VALUES = 1_000_000
+MAX_VALUES = 250_000
 MAX_NAME = 512
+_WALKED = (Pairs, Call, list, tuple, TensorRef)  # numbers and texts hold no tensor: no walk through millions of them
 # Attributes of a pickled nn.Module whose entries are named as in its state dict.
 MODULE_PARTS = ("_parameters", "_buffers", "_modules")
 
@@ -36,8 +37,13 @@ def name_tensors(value: Any) -> tuple[dict[str, TensorRef], list[str]]:
 def printable(text: str) -> str:
     """At most `MAX_NAME` characters, those that a terminal would obey and lone surrogates as escapes."""
     if not text.isprintable():
-        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: MAX_NAME + 1])
+        text = "".join(c if c.isprintable() else _escape(c) for c in text[: MAX_NAME + 1])
     return text if len(text) <= MAX_NAME else text[:MAX_NAME] + "…"
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 2**16 else f"\\U{code:08x}"
 
 
 def _walk(root: Any) -> Iterator[tuple[str, Any]]:
@@ -51,7 +57,7 @@ def _walk(root: Any) -> Iterator[tuple[str, Any]]:
             raise CheckpointError(f"Written out, the file holds more than {MAX_VALUES:,} values; reading stopped.")
         if isinstance(value, TensorRef):
             yield path, value
-        elif isinstance(value, Pairs | Call | list | tuple):
+        elif isinstance(value, _WALKED):
             if id(value) in above:
                 yield path, "refers to itself"
             elif len(above) >= MAX_DEPTH or len(path) > 4 * MAX_NAME:
@@ -63,14 +69,9 @@ def _walk(root: Any) -> Iterator[tuple[str, Any]]:
 
 def _children(path: str, value: Any) -> list[tuple[str, Any]]:
     if isinstance(value, Pairs):
-        return [(_join(path, _key(key)), child) for key, child in value.items]
+        return [(_join(path, _key(key)), child) for key, child in value.items if isinstance(child, _WALKED)]
     if isinstance(value, list | tuple):
-        # Sizes, strides and other plain numbers hold no tensor: no walk through millions of them.
-        return [
-            (_join(path, str(i)), v)
-            for i, v in enumerate(value)
-            if isinstance(v, Pairs | Call | list | tuple | TensorRef)
-        ]
+        return [(_join(path, str(index)), v) for index, v in enumerate(value) if isinstance(v, _WALKED)]
     inside: list[tuple[str, Any]] = []
     state = value.state
     if isinstance(state, Pairs):

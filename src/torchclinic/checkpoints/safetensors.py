@@ -51,7 +51,7 @@ def parse_json(data: memoryview, what: str) -> dict[str, Any]:
         return found
 
     try:
-        content = json.loads(bytes(data), object_pairs_hook=once)
+        content = json.loads(str(bytes(data), "utf8"), object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{what} is not valid JSON.") from error
     if not isinstance(content, dict):

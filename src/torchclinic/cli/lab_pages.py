@@ -25,12 +25,24 @@ class _LabPage:
 
 def write_pages(out: Path, reports: dict[str, Report]) -> None:
     """Write the overview, a page per lab and the JSON of all claims into the folder `out`."""
-    questions = {entry.name: entry.question() for entry in catalogue.available()}
-    labs = [_LabPage(name, questions.get(name, ""), report) for name, report in reports.items()]
+    labs = _pages(reports)
     for lab in labs:
         write_text(out / lab.page, report_page(lab.report, home=HOME, question=lab.question))
     write_text(out / HOME, _overview(labs))
     write_json(out / "report.json", _summary(labs))
+
+
+def write_overview(reports: dict[str, Report], json_file: Path | None, html_file: Path | None) -> None:
+    """Write the claims of all labs as one JSON file, and the overview as one page."""
+    if json_file is not None:
+        write_json(json_file, _summary(_pages(reports)))
+    if html_file is not None:
+        write_text(html_file, _overview(_pages(reports)))
+
+
+def _pages(reports: dict[str, Report]) -> list[_LabPage]:
+    questions = {entry.name: entry.question() for entry in catalogue.available()}
+    return [_LabPage(name, questions.get(name, ""), report) for name, report in reports.items()]
 
 
 def _overview(labs: list[_LabPage]) -> str:
@@ -49,7 +61,10 @@ def _summary(labs: list[_LabPage]) -> dict[str, Any]:
     contents = {lab.name: lab.report.to_dict() for lab in labs}
     return {
         "passed": all(lab.report.passed for lab in labs),
-        "claims": [claim for content in contents.values() for claim in content["claims"]],
+        **{
+            key: [item for content in contents.values() for item in content[key]]
+            for key in ("findings", "claims", "checked", "not_checked")
+        },
         "labs": [
             {
                 "name": lab.name,

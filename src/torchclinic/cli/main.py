@@ -11,10 +11,14 @@ from torchclinic.errors import ClinicError
 # name -> one line for --help. The module of the same name in this package holds `command`; it is imported when it runs.
 COMMANDS = {
     "lab": "Run the labs: every statement with theory, measurement and verdict.",
+    "train": "Train a digit classifier; checkpoints every epoch, continued bit for bit.",
+    "evaluate": "Test a trained run: accuracy, confusion, calibration.",
+    "predict": "Say which digits image files show.",
     "inspect": "Look into checkpoints without executing anything: tensors, aliases, waste, oddities.",
     "stress": "Predict one image in eval and in train mode: why eval() is mandatory.",
     "run": "Run a training script unmodified, and say what is wrong with it.",
     "checkup": "Run only the first steps of a training script, and report.",
+    "explain": "Explain a pasted error of PyTorch, or a rule.",
     "rules": "List the rules; print the document of one.",
 }
 

@@ -107,7 +107,12 @@ class _Scene:
         C, H, W = self.padded.shape
         o, y, x = self.cell
         left = 12 + W * SIDE + GAP
-        width = left + sum(parts[0].shape[1] * SIDE + GAP for _, parts, _ in grids) + self.out.shape[2] * SIDE + 12
+        width = (
+            left
+            + sum(parts[0].shape[1] * SIDE + GAP for _, parts, _ in grids)
+            + max(self.out.shape[2] * SIDE, 110)
+            + 12
+        )
         band = H * SIDE + 24
         drawing = Drawing(max(width, 7 * len(ending) + 24), TOP + band * C + 34, title, ending)
         for c in range(C):
@@ -180,7 +185,7 @@ def _padded(input: Tensor, axes: tuple[Axis, Axis], value: float = 0.0) -> Tenso
 def _chosen(out: Tensor, padded: Tensor, cells: Iterable[Cell] | None) -> list[Cell]:
     if padded.numel() > MOST_CELLS:
         raise InputError(
-            f"{padded.numel()} input cells with padding are too many to read; at most {MOST_CELLS} are drawn: cut the input."
+            f"{padded.numel()} input cells with padding are too many to read: cut the input to at most {MOST_CELLS}."
         )
     every = list(product(*(range(size) for size in out.shape)))
     chosen = every if cells is None else list(cells)

@@ -22,7 +22,7 @@ SIDE, BOX = 28, 20  # pixels
 CENTRE = 14  # the pixel index to which MNIST rounds the centre of mass
 MAX_PIXELS = 50_000_000
 MAX_NBYTES = 100 * 2**20
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO", "MPO")  # none that starts another program
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO")  # none that starts another program
 NOISE = 4  # median absolute deviations of the border that count as background
 MIN_CONTRAST = 8 / 255
 FULL_INK = 0.95  # ink as dark as that is left as it is; fainter ink is stretched to 1
@@ -113,7 +113,8 @@ def _open(path: Path) -> Image.Image:
             raise InputError(f"{path} {size}: give an image file.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of what is refused, or repaired, anyway
-            with Image.open(path, formats=FORMATS) as picture:
+            Image.init()
+            with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     shape = f"{format_count(picture.width)} x {format_count(picture.height)} pixels"
                     raise InputError(f"{path} has {shape}; at most {format_count(MAX_PIXELS)} in all are read.")

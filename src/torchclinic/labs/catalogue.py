@@ -1,10 +1,12 @@
 """The five labs in the order they are taught, and how one is run. Imports no torch until a lab runs."""
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 
 from torchclinic.errors import InputError
@@ -32,7 +34,11 @@ ALL = (
         "Initialization and the dying ReLU",
         ("initialization_relu", "initialization_depth", "initialization_sweep", "initialization_dying"),
     ),
-    Entry("nn-architecture", "Modern architecture", ("nn_architecture", "production_classifier", "optimizer_race")),
+    Entry(
+        "nn-architecture",
+        "Modern architecture",
+        ("nn_architecture", "production_classifier", "optimizer_race", "ablation"),
+    ),
     Entry("cnn-mechanics", "CNN mechanics", ("manual_conv", "inspect_resnet")),
 )
 
@@ -50,6 +56,19 @@ def find(name: str) -> Entry:
 
 def script_path(script: str) -> Path:
     return Path(__file__).with_name(f"{script}.py")
+
+
+def run_all(entries: Sequence[Entry], options: Options, jobs: int) -> Iterator[tuple[Entry, Report]]:
+    """Run several labs, `jobs` at a time, each in a process of its own with one thread; reports in the order given."""
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from zip(entries, pool.map(_run_single_threaded, entries, [options] * len(entries)), strict=True)
+
+
+def _run_single_threaded(entry: Entry, options: Options) -> Report:
+    import torch
+
+    torch.set_num_threads(1)  # processes side by side would fight for the cores
+    return run(entry, options)
 
 
 def run(entry: Entry, options: Options, listen: Callable[[Section | Block], None] | None = None) -> Report:

@@ -68,7 +68,7 @@ def dying(lab: Lab, x: Tensor, y: Tensor) -> None:
     gradients = sum(p.grad.abs().sum().item() for i in (0, 2) for p in model[i].parameters() if p.grad is not None)
     lab.claim("dead.gradient", "Gradients in every layer up to the dead one are exactly 0.0, summed over absolute values",
               predicted=0.0, measured=gradients, source="He et al. 2015, arXiv:1502.01852, eq. 13")  # fmt: skip
-    delta, = torch.autograd.grad(F.mse_loss(model[3:](before), y), before)
+    (delta,) = torch.autograd.grad(F.mse_loss(model[3:](before), y), before)
     product = (delta.T @ model[:2](x)).abs().max().item()
     lab.claim("dead.outer-product", "The product δᵀ·x, computed by hand, is zero because δ is: largest entry of both",
               predicted=0.0, measured=max(product, delta.abs().max().item()))  # fmt: skip

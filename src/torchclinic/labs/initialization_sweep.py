@@ -42,7 +42,7 @@ def heat(lab: Lab) -> None:
     for name, title in maps:
         values = [[_log10(getattr(cells[i, a, depths[-2]], name)) for a in ACTIVATIONS] for i in INITIALIZATIONS]
         lab.figure(heat_map(f"{title}, depth {depths[-2]}, log10", INITIALIZATIONS, ACTIVATIONS, values,
-                   description="Blue: exploding; orange: vanishing; clear: order one; crossed: exactly 0 or overflow."))  # fmt: skip
+                   description="Blue: exploding; orange: vanishing; crossed: exactly 0 or overflow."))  # fmt: skip
     lab.data(cells=[{f: getattr(c, f) for f in SweepCell.__slots__} for c in cells.values()])
     compare(lab, cells, depths, width)
 

@@ -1,10 +1,10 @@
-"""Does Adam converge five times faster, and what do BatchNorm and Dropout each contribute?
+"""Does Adam converge five times faster?
 
     torchclinic lab nn-architecture [--data mnist]
 
 Third script of the lab. Every optimizer races at its own best learning rate from one grid, over several seeds.
 Sources: Kingma and Ba 2015, arXiv:1412.6980, figure 2; Choi et al. 2019, arXiv:1910.05446 (why the tuning protocol
-decides such comparisons); Ioffe and Szegedy 2015, arXiv:1502.03167.
+decides such comparisons).
 """
 
 import itertools
@@ -26,7 +26,6 @@ GRID = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)  # learning rates, the same for
 TARGETS = {"subset": (0.85, 0.90), "mnist": (0.95, 0.97)}  # test accuracy; 4,000 images do not teach 97 %
 LIMIT = {"subset": 120, "mnist": 1200}  # steps after which a run counts as not arrived
 EVERY = 4  # steps between two looks at the test accuracy
-ABLATION_EPOCHS = {"subset": 2, "mnist": 1}
 NEVER = float("inf")
 OPTIMIZERS: Mapping[str, Callable[[nn.Module, float], torch.optim.Optimizer]] = {
     "SGD": lambda model, rate: torch.optim.SGD(model.parameters(), lr=rate),
@@ -37,8 +36,7 @@ OPTIMIZERS: Mapping[str, Callable[[nn.Module, float], torch.optim.Optimizer]] = 
 
 def run(lab: Lab) -> None:
     data = load_mnist("mnist" if lab.options.data == "mnist" else "subset", lab.options.data_dir)
-    best = race(lab, data)
-    ablate(lab, data, best)
+    race(lab, data)
 
 
 def network(*, norm: bool, dropout: bool) -> nn.Sequential:
@@ -86,8 +84,8 @@ def steps_to(targets: tuple[float, ...], name: str, rate: float, data: Mnist, se
     return arrived
 
 
-def race(lab: Lab, data: Mnist) -> dict[str, float]:
-    """Best learning rate per optimizer, and the claims about Adam's lead."""
+def race(lab: Lab, data: Mnist) -> None:
+    """Tune each optimizer with one seed, then race them with others."""
     lab.section("How much faster is Adam?")
     lab.prose("""The popular figure is "five times". It depends on who chose the learning rates: so each optimizer runs at
         every rate of one grid, and races at its best with seeds that had no say in the choice. A run that does not
@@ -125,46 +123,10 @@ def race(lab: Lab, data: Mnist) -> dict[str, float]:
     )  # fmt: skip
     lab.prose("""So the figure holds when both use one and the same small rate, which is a statement about that rate: a
         step of plain SGD is lr·|gradient|, Adam's is about lr. It does not hold once SGD may use a rate that suits it.""")
-    return best
-
-
-def ablate(lab: Lab, data: Mnist, best: Mapping[str, float]) -> None:
-    lab.section("What each part contributes")
-    steps = ABLATION_EPOCHS[lab.options.data] * -(-len(data.train_labels) // BATCH)
-    seeds = range(lab.seed, lab.seed + (2 if lab.fast else 3))
-    runs = (("SGD", 0.1), ("SGD", best["SGD"]), ("Adam", 1e-3))
-    parts = {"none": (False, False), "BatchNorm": (True, False), "Dropout": (False, True), "both": (True, True)}
-    cells: dict[tuple[str, int], list[float]] = {}
-    for part, (norm, dropout) in parts.items():
-        for column, (name, rate) in enumerate(runs):
-            for seed in seeds:
-                torch.manual_seed(seed)
-                model = network(norm=norm, dropout=dropout)
-                train(model, OPTIMIZERS[name](model, rate), data, seed, steps, lambda _: False)
-                accuracy = evaluate(model, data.test_images, data.test_labels).accuracy
-                cells.setdefault((part, column), []).append(accuracy)
-    rows = [[part, *(_summary(cells[part, column]) for column in range(len(runs)))] for part in parts]
-    headings = ("parts", *(f"{name} at {rate:g}" for name, rate in runs))
-    lab.table(headings, rows, f"Test accuracy after {steps} steps, {len(seeds)} seeds: mean ± standard deviation")
-    mean = {key: statistics.mean(values) for key, values in cells.items()}
-    lab.claim(
-        "batchnorm-gains", f"After {steps} steps of SGD at 0.1, BatchNorm has gained test accuracy", predicted=0.0,
-        measured=mean["BatchNorm", 0] - mean["none", 0], relation=">", source="arXiv:1502.03167, section 4.2",
-    )  # fmt: skip
-    lab.claim(
-        "batchnorm-allows-higher-rates", "Raising SGD's rate to the normalized network's best harms the plain one more",
-        predicted=mean["BatchNorm", 1] - mean["BatchNorm", 0], measured=mean["none", 1] - mean["none", 0], relation="<",
-        unit="change of test accuracy", source="arXiv:1502.03167, section 3.3",
-    )  # fmt: skip
 
 
 def _range(steps: list[float]) -> str:
     return f"{_shown(min(steps))} to {_shown(max(steps))}, median {_shown(statistics.median(steps))}"
-
-
-def _summary(values: list[float]) -> str:
-    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.4f}{spread}"
 
 
 def _shown(steps: float) -> str:

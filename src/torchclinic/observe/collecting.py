@@ -46,7 +46,7 @@ def collect(session: "Session") -> RunRecord:
         *operations.copies.values(), *operations.pinned, *state.pinned, *modules.forwards, *modules.inputs,
         *training.backward_passes, *training.steps, *run.optimizers, *run.parameters,
         *(record for record, _ in state.schedulers.values()), *state.loaders.values(), *state.uses, *state.loads,
-        *state.clips, *(batch for model in modules.models.values() for batch in model.batches), *_retained(session),
+        *state.clips, *(batch for model in modules.models.values() for batch in model.batches), *_retained(session), *session.probing.records,
     ]  # fmt: skip
     if session.numerics.first is not None:
         run.others.append(session.numerics.first)
@@ -89,6 +89,7 @@ class _Names:
             owned=bool(stepping),
             owner_steps=max((t.steps for t in stepping), default=0),
             line=line or track.line.partition("|")[2],
+            initialized_line=self.session.training.initialized_on(key),
             requires_grad=track.requires_grad,
             module_ran=modules.ran.get(owner[0], 0),
             backwards=track.backwards,
@@ -101,6 +102,7 @@ class _Names:
             input_like=track.input_like,
             model_steps=self.session.step - track.born,
             rows_equal=track.rows_equal,
+            constant=track.constant,
             gradient_rows_equal=track.gradient_rows_equal,
             all_zero=track.all_zero,
             stayed_zero=track.stayed_zero,
@@ -136,7 +138,10 @@ def _optimizer(track: OptimizerTrack, session: "Session", names: _Names) -> Opti
     share = (track.steps - start) / track.steps if track.steps and high > 0 else 0.0
     return OptimizerRecord(
         track.index, track.name, track.line, len(owned), track.steps, "".join(track.pattern), orphans,
-        rates[0] if rates else 0.0, high, rates[-1] if rates else 0.0, share, start, track.input_backwards,
+        rates[0] if rates else 0.0, high, rates[-1] if rates else 0.0, share, start,
+        len(session.training.optimizers) == 1,
+        sum(step.stale > 0 for step in session.training.steps if step.optimizer == track.index),
+        track.clear_line, track.input_backwards,
     )  # fmt: skip
 
 
@@ -146,7 +151,8 @@ def _retained(session: "Session") -> list[RetainedGraph]:
     alive = [(step, line) for step, line, ref in session.training.root_refs if (t := ref()) is not None and t.grad_fn]
     steps = {step for step, _ in alive}
     if len(steps) >= 3:
-        line = next((line for _, line in alive if line), "")
+        passes = session.training.backward_passes
+        line = next((line for _, line in alive if line), passes[0].root_line if passes else "")
         found.append(RetainedGraph(line, max(steps), len(steps), "list"))
     return found
 

@@ -4,17 +4,15 @@ import sys
 import sysconfig
 from functools import cache
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 
 import torch
-
-import torchclinic
 
 _FOREIGN = tuple(
     {
         *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
         str(Path(torch.__file__).parent),
-        str(Path(torchclinic.__file__).parent),
+        str(Path(__file__).parents[1]),
     }
 )
 
@@ -38,12 +36,12 @@ def short_name(filename: str) -> str:
 
 def user_line(depth: int = 1) -> str:
     """`file:line` of the innermost frame that is the user's, or an empty string."""
-    frame = sys._getframe(depth)
+    frame: FrameType | None = sys._getframe(depth)
     while frame is not None:
         filename = frame.f_code.co_filename
         if is_user_file(filename):
             return f"{short_name(filename)}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""
 
 
@@ -60,12 +58,12 @@ def line_of_traceback(traceback: TracebackType | None) -> str:
 
 def user_name(value: object, depth: int = 1) -> str:
     """The name under which the user's innermost frames or module know `value`; empty if none does."""
-    frame = sys._getframe(depth)
+    frame: FrameType | None = sys._getframe(depth)
     while frame is not None:
         if is_user_file(frame.f_code.co_filename):
             for names in (frame.f_locals, frame.f_globals):
                 for name, other in names.items():
                     if other is value and not name.startswith("_") and name != "self":
                         return name
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return ""

@@ -3,6 +3,7 @@
 import sys
 import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -122,6 +123,8 @@ class ModuleWatch:
             if outermost:
                 self._begin(module, args, kwargs, grad)
             path = self._path(module)
+        if outermost and self._open is not None and grad and self._open_model is not None and not self._open.recomputed:
+            self.session.probing.look(module, self._open_model, args, kwargs)
         self.stack.append((path, module))
         try:
             result = original(module, *args, **kwargs)
@@ -159,7 +162,7 @@ class ModuleWatch:
             model.read(module)
         model.calls += 1
         self._open_model = model
-        forward = ForwardPass(model.kind, self.session.step, user_line(3), with_grad, module.training)
+        forward = ForwardPass(model.kind, model.index, self.session.step, user_line(3), with_grad, module.training)
         forward.all_eval = not any(inner.training for inner in module.modules())
         forward.recomputed = _called_from(_RECOMPUTING) or self.session.in_backward
         self.forwards.append(forward)
@@ -219,7 +222,7 @@ class ModuleWatch:
         values = tensor.detach().float()
 
         def receive(numbers: list[float]) -> None:
-            facts.rms, facts.mean, facts.maximum = numbers[0] ** 0.5, numbers[1], numbers[2]
+            facts.rms, facts.mean, facts.maximum, facts.measured = numbers[0] ** 0.5, numbers[1], numbers[2], True
 
         self.session.measurements.add([values.square().mean(), values.mean(), values.abs().max()], receive)
 
@@ -260,9 +263,9 @@ class ModuleWatch:
 
 
 def _called_from(files: tuple[str, ...]) -> bool:
-    frame = sys._getframe(3)
+    frame: FrameType | None = sys._getframe(3)
     while frame is not None:
         if frame.f_code.co_filename.endswith(files):
             return True
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return False

@@ -38,7 +38,13 @@ class Numerics:
                 leaf.step = self.session.step
                 if argument.numel():
                     self._measure(leaf, argument)
-        if name in _AT_ZERO and isinstance(args[0], Tensor) and args[0].is_floating_point() and args[0].numel():
+        if (
+            name in _AT_ZERO
+            and args
+            and isinstance(args[0], Tensor)
+            and args[0].is_floating_point()
+            and args[0].numel()
+        ):
             self._smallest(node, result if "norm" in name or name == "std" else args[0])
 
     def _measure(self, node: Node, tensor: Tensor) -> None:

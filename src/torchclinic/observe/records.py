@@ -87,6 +87,7 @@ class ForwardPass:
     """One call of a model from outside any other model."""
 
     model: str
+    index: int  # of the model, in the order in which they were first called
     step: int
     line: str
     with_grad: bool
@@ -112,6 +113,7 @@ class InputFacts:
     rms: float = NAN
     mean: float = NAN
     maximum: float = NAN
+    measured: bool = False
     normalized_next: bool = False
     trained: bool = False
 
@@ -167,13 +169,16 @@ class OptimizerRecord:
     line: str
     owned: int
     steps: int
-    pattern: str  # B backward that reaches it, Z clear, S step; the first few hundred
+    pattern: str  # B backward that reaches it, b another, I one for an input, Z clear, S step; the first few hundred
     orphans: int  # owned parameters that never had a gradient and belong to no model in use
     lr_first: float
     lr_max: float
     lr_last: float
     tail_share: float  # share of the steps, at the end, with a rate below 1e-4 of the highest
     tail_start: int
+    alone: bool = True  # the only optimizer
+    stale_steps: int = 0
+    clear_line: str = ""
     input_backwards: bool = False  # some backward was for the gradient of an input
 
 
@@ -205,6 +210,7 @@ class ParameterRecord:
     owned: bool  # by an optimizer that steps
     owner_steps: int
     line: str
+    initialized_line: str  # where its first values were set, if by torch.nn.init
     requires_grad: bool
     module_ran: int  # forwards with gradients in which its module took part
     backwards: int  # observed backward passes
@@ -217,6 +223,7 @@ class ParameterRecord:
     input_like: bool  # it was an argument of a model
     model_steps: int  # steps any optimizer took while it was known
     rows_equal: bool = False  # at the first step
+    constant: bool = False  # every number is the same, and not 0
     gradient_rows_equal: bool = False
     all_zero: bool = False
     stayed_zero: bool = False
@@ -390,3 +397,4 @@ class RunRecord:
     limits: list[str] = field(default_factory=list)  # what was not observed, and why
     manual_updates: bool = False
     scaled: bool = False
+    probe_reason: str = ""  # why no probe was made

@@ -10,6 +10,7 @@ import threading
 import weakref
 from array import array
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -27,12 +28,15 @@ from torchclinic.observe.modules import ModuleWatch
 from torchclinic.observe.numerics import Numerics
 from torchclinic.observe.operations import OperationWatch
 from torchclinic.observe.patches import Patches
+from torchclinic.observe.probing import Probing
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.state import StateWatch
 from torchclinic.observe.training import TrainingWatch, refresh
 
 EARLY_STEPS = 10
 EARLY_BACKWARDS = 60
+MOST_BACKWARDS = 5000  # however many optimizers are made
+MOST_UNSTEPPED = 200  # backward passes observed while no optimizer steps
 EVALUATIONS = 4  # phases of evaluation that are looked at whatever the budget
 EVALUATION_FORWARDS = 3  # forwards that are observed in each
 
@@ -64,6 +68,12 @@ class StopRun(BaseException):
     """Raised inside the user's script when the wanted number of steps is done."""
 
 
+def _same(name: str, _: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that `torch.nn.utils` exports again."""
+    function: Callable[..., Any] = vars(nn.utils.clip_grad)[name]
+    return function
+
+
 def _after_fork() -> None:
     session = _current() if _current is not None else None
     if session is not None:
@@ -90,12 +100,16 @@ class Session:
         self.operations = OperationWatch(self)
         self.numerics = Numerics(self)
         self.state = StateWatch(self)
+        self.probing = Probing(self)
         self.active = False  # observing in full right now
         self.waiting = True  # for the first model, optimizer or backward
         self.quiet = False  # inside our own work
         self.in_backward = False
         self.step = 0
         self.steps_total = 0  # of all optimizers
+        self._stepped: set[int] = set()  # optimizers that have stepped in this iteration
+        self._early_until = EARLY_STEPS
+        self._early_backwards = EARLY_BACKWARDS
         self.losses_steps = array("q")
         self.losses_values = array("d")
         self.seen_operations: list[tuple[str, str, str]] = []  # name, line, module of the last observed step
@@ -147,6 +161,9 @@ class Session:
         optim = torch.optim
         replace(nn.Module, "__call__", self.modules.wrap_call)
         replace(torch.autograd, "backward", self._wrap_backward)
+        replace(torch.autograd, "grad", self._wrap_grad)
+        for name in [name for name, value in vars(nn.init).items() if name.endswith("_") and callable(value)]:
+            replace(nn.init, name, self.training.wrap_initializer)
         replace(nn.Module, "zero_grad", self._wrap_clear)
         replace(nn.Module, "state_dict", self.state.wrap_state_dict)
         replace(nn.Module, "load_state_dict", self.state.wrap_load)
@@ -162,7 +179,7 @@ class Session:
         replace(torch, "compile", self._wrap_compile)
         for name in ("clip_grad_norm_", "clip_grad_value_"):
             replace(nn.utils.clip_grad, name, self.state.wrap_clip)
-            replace(nn.utils, name, lambda _, name=name: vars(nn.utils.clip_grad)[name])
+            replace(nn.utils, name, partial(_same, name))
         replace(torch.amp.GradScaler, "scale", self.state.wrap_scale)
         replace(torch.amp.GradScaler, "unscale_", self.state.wrap_unscale)
         replace(torch.amp.GradScaler, "step", self.state.wrap_scaler_step)
@@ -207,7 +224,7 @@ class Session:
         self.waiting = False
         self.active = True
         self._window_first = self.step
-        self._mode.__enter__()
+        self._mode.__enter__()  # type: ignore[no-untyped-call]
         self._mode_on = True
 
     def deactivate(self, final: bool = False) -> None:
@@ -227,7 +244,7 @@ class Session:
         self.seen_operations = [(n.op, n.line, n.where) for n in self.flow.created[-3000:] if n.op]
         self.active = False
         if self._mode.on_top():
-            self._mode.__exit__(None, None, None)
+            self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             self._mode_on = False
         self.flow.clear()
         self.modules.outputs.clear()
@@ -264,7 +281,8 @@ class Session:
         self._evaluation_forwards += 1
 
     def _early(self) -> bool:
-        return self.step < EARLY_STEPS and (self.training.backwards < EARLY_BACKWARDS or self.step < 3)
+        few = self.training.backwards < self._early_backwards
+        return self.step < self._early_until and (few or self.step < 3) and self.training.backwards < MOST_BACKWARDS
 
     def end_of_step(self) -> None:
         """After an optimizer's step: decide whether the next one is observed."""
@@ -316,11 +334,35 @@ class Session:
 
         return backward
 
+    def _wrap_grad(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """`torch.autograd.grad` with respect to leaves is the backward pass of a loop that updates by hand."""
+
+        def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(outputs, inputs, *args, **kwargs)
+            by_hand = not self.training.optimizers and not self.in_backward and isinstance(outputs, Tensor)
+            if by_hand and self.recording() and self.on_own_thread() and isinstance(inputs, list | tuple):
+                with self.own():
+                    if all(isinstance(leaf, Tensor) and leaf.is_leaf for leaf in inputs):
+                        self._gradients_by_hand(outputs, inputs, result)
+            return result
+
+        return grad
+
+    def _gradients_by_hand(self, root: Tensor, leaves: Any, gradients: Any) -> None:
+        self._begin_backward(root)
+        if self.active:
+            self.training.gradients(list(zip(leaves, gradients, strict=True)))
+
     def _begin_backward(self, root: Tensor) -> Any:
         training = self.training
+        if not training.optimizers and training.backwards:  # updated by hand: a backward pass is a step
+            self.step += 1
+            self.end_of_step()
         training.backwards += 1
         if self.waiting:
             self.activate()
+        if self.active and not self.step and training.backwards > MOST_UNSTEPPED:
+            self.deactivate()
         with self.own():
             self._loss(root)
             training.root_refs.append((self.step, "", weakref.ref(root)))
@@ -362,6 +404,11 @@ class Session:
         if len(self._deferred) >= 64:
             self.flush_losses()
 
+    def note_loss(self, loss: Tensor | float) -> None:
+        """Add a point to the loss curve by hand."""
+        self.losses_steps.append(self.step)
+        self.losses_values.append(float(loss))
+
     def flush_losses(self) -> None:
         waiting, self._deferred = self._deferred, []
         if waiting:
@@ -384,8 +431,10 @@ class Session:
             if not self._dead and self.on_own_thread():
                 with self.own():
                     self.training.optimizer(optimizer)
-                if self.waiting:
-                    self.activate()
+                if self.steps_total:  # a new phase of training: its first steps are looked at as well
+                    self._early_until = self.step + EARLY_STEPS
+                    self._early_backwards = self.training.backwards + EARLY_BACKWARDS
+                self.activate()
 
         return __init__
 
@@ -423,7 +472,8 @@ class Session:
         if self.training.inside_step:
             return
         self.steps_total += 1
-        before = self.step
-        self.step = max(track.steps for track in self.training.optimizers.values())
-        if self.step != before or self.active:
-            self.end_of_step()
+        if id(optimizer) in self._stepped or not self._stepped:
+            self._stepped.clear()
+            self.step += 1
+        self._stepped.add(id(optimizer))
+        self.end_of_step()

@@ -1,4 +1,4 @@
-"""Which line of the user's code is running: the innermost frame outside torch and outside the observer."""
+"""Which line of the user's code is running: the innermost frame outside torch and outside the instruments."""
 
 import linecache
 from functools import cache
@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 
 _TORCH = str(Path(torch.__file__).parent)
-_OBSERVER = str(Path(__file__).parent)
+_PACKAGE = Path(__file__).parents[1]
+_INSTRUMENTS = (_TORCH, str(_PACKAGE / "observe"), str(_PACKAGE / "error_notes"))
 
 
 class Line(NamedTuple):
@@ -29,7 +30,7 @@ NOWHERE = Line("", 0)
 
 
 def user_line(frame: FrameType | None) -> Line:
-    """The line of the innermost frame, from `frame` outwards, that belongs to neither torch nor this package."""
+    """The line of the innermost frame, from `frame` outwards, that belongs to neither torch nor the instruments."""
     while frame is not None:
         file = frame.f_code.co_filename
         own = _USER_FILES.get(file)
@@ -45,7 +46,7 @@ _USER_FILES: dict[str, bool] = {}
 
 
 def is_user_file(file: str) -> bool:
-    return not file.startswith((_TORCH, _OBSERVER)) and not (file.startswith("<") and "frozen" in file)
+    return not file.startswith(_INSTRUMENTS) and not (file.startswith("<") and "frozen" in file)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Backward passes, gradients, clears and optimizer steps."""
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,6 +23,7 @@ class ParameterTrack:
         "all_zero",
         "backwards",
         "born",
+        "constant",
         "consumed",
         "cut",
         "cut_line",
@@ -70,7 +71,7 @@ class ParameterTrack:
         self.left = False  # the last backward left a non-zero gradient
         self.loaded = False
         self.input_like = False
-        self.rows_equal = self.gradient_rows_equal = False
+        self.rows_equal = self.gradient_rows_equal = self.constant = False
         self.all_zero = self.stayed_zero = False
         self.gradient_zero = True
         self.first: Tensor | None = None
@@ -89,6 +90,7 @@ class OptimizerTrack:
         self.cleared_after_backward = False
         self.clear_line = ""
         self.pattern: list[str] = []
+        self.closed = False
         self.rates: list[tuple[int, float]] = []
         self.keys: list[int] = []  # identities of what it owned when it was last looked at
         self.input_backwards = False
@@ -102,8 +104,10 @@ class OptimizerTrack:
             self.keys = [id(parameter) for parameter in owned]
         return owned
 
-    def mark(self, event: str) -> None:
-        if len(self.pattern) < PATTERN_CAP:
+    def mark(self, event: str, observed: bool = True) -> None:
+        """The pattern ends at the first event that was not observed in full."""
+        self.closed = self.closed or (not observed and bool(self.pattern))
+        if observed and not self.closed and len(self.pattern) < PATTERN_CAP:
             self.pattern.append(event)
 
 
@@ -118,6 +122,7 @@ class TrainingWatch:
         self.inside_step = 0
         self.root_refs: list[tuple[int, str, weakref.ref[Tensor]]] = []
         self.retained: dict[str, RetainedGraph] = {}
+        self.initialized: dict[int, tuple[weakref.ref[Tensor], str]] = {}
         self._snapshots: dict[int, tuple[StepRecord, list[Tensor], list[Tensor]]] = {}
 
     def track(self, tensor: Tensor) -> ParameterTrack:
@@ -231,12 +236,34 @@ class TrainingWatch:
             track.left = size > 0
             if size != size or size == float("inf"):
                 broken.append(self.name_of(tensor))
-            if size > 0:
-                track.gradient_zero = False
-                if track.rows_equal and not track.gradient_rows_equal and len(track.reached_steps) <= 2:
-                    track.gradient_rows_equal = rows_equal(tensor.grad, 1e-4)
+            self._gradient_facts(track, tensor.grad, size)
         if broken and record.value == record.value and abs(record.value) != float("inf"):
             self.session.numerics.judge_backward(root, broken, record.line)
+
+    def _gradient_facts(self, track: ParameterTrack, gradient: Tensor | None, size: float) -> None:
+        if size > 0:
+            track.gradient_zero = False
+            if track.rows_equal and not track.gradient_rows_equal and len(track.reached_steps) <= 5:
+                track.gradient_rows_equal = rows_equal(gradient, 1e-4)
+
+    def gradients(self, pairs: list[tuple[Tensor, Tensor | None]]) -> None:
+        """Gradients that the script computed for itself."""
+        for leaf, gradient in pairs:
+            if gradient is not None and not gradient.is_sparse:
+                self._gradient_facts(self.track(leaf), gradient, float(gradient.detach().norm()))
+
+    def wrap_initializer(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Remember the line of the user's script that initialized a tensor last."""
+
+        def initializer(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(tensor, Tensor) and len(self.initialized) < 100_000:
+                self.initialized[id(tensor)] = (weakref.ref(tensor), user_line(3))
+            return original(tensor, *args, **kwargs)
+
+        return initializer
+
+    def initialized_on(self, key: int) -> str:
+        return self.initialized[key][1] if key in self.initialized else ""
 
     # -- clears -----------------------------------------------------------------------------------------------------
 
@@ -250,7 +277,7 @@ class TrainingWatch:
                 self._clear(track)
 
     def _clear(self, track: OptimizerTrack) -> None:
-        track.mark("Z")
+        track.mark("Z", self.session.active)
         track.cleared = True
         track.clear_line = user_line(4)
         track.cleared_after_backward = track.backwards_uncleared > 0
@@ -323,7 +350,7 @@ class TrainingWatch:
                 known = self.track(parameter)
                 known.consumed = parameter.grad is not None
                 known.stale = False
-        track.mark("S")
+        track.mark("S", self.session.active)
         track.steps += 1
         track.backwards = track.backwards_uncleared = track.reached_since_step = 0
         track.cleared = track.cleared_after_backward = False
@@ -374,6 +401,7 @@ def _initial_facts(track: ParameterTrack, values: Tensor) -> None:
     if values.dim() >= 2:
         track.rows_equal = rows_equal(values)
         track.all_zero = track.stayed_zero = not bool(values.any())
+        track.constant = track.rows_equal and not track.all_zero and bool((values == values.flatten()[0]).all())
     flat = values.reshape(-1)
     track.first = flat[:: max(1, flat.numel() // 256)].clone()
 

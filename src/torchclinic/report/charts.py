@@ -115,10 +115,7 @@ def bar_chart(
             error = errors[name][row] if name in errors else None
             at = top + group * row + thickness * index
             _draw_bar(drawing, x, at, thickness - 2, series[name][row], error, COLORS[index % len(COLORS)])
-    columns: list[Sequence[Value]] = [list(labels), *(list(series[name]) for name in names)]
-    columns += [list(errors[name]) for name in errors]
-    heads = ("", *names, *(f"{name} ±" for name in errors))
-    return Figure(title, drawing.svg(), Table(heads, tuple(zip(*columns, strict=True)), value_label), description)
+    return Figure(title, drawing.svg(), _bars_table(labels, series, errors, value_label), description)
 
 
 def histogram(
@@ -210,6 +207,17 @@ def _draw_bar(
         low, reach = x.position(value - error), x.position(value + error)
         drawing.line(low, top + height / 2, reach, top + height / 2, width=1.5)
     drawing.text(max(reach, zero) + 5, top + height - 3, format_number(value), size=FONT)
+
+
+def _bars_table(
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[float | None]],
+    errors: Mapping[str, Sequence[float | None]],
+    caption: str,
+) -> Table:
+    columns: list[Sequence[Value]] = [list(labels), *map(list, series.values()), *map(list, errors.values())]
+    heads = ("", *series, *(f"{name} ±" for name in errors))
+    return Table(heads, tuple(zip(*columns, strict=True)), caption)
 
 
 def _note_missing(drawing: Drawing, missing: int) -> None:

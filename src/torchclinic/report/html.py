@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from torchclinic.report import wording
 from torchclinic.report.model import Figure, Report, Section, Table, Value
-from torchclinic.units import format_number
+from torchclinic.units import format_column, format_number
 
 ASSETS = Path(__file__).with_name("assets")
 MOST_ROWS = 200  # of a table on a page: a page stays under 500 KB; the text says how many rows are left out
@@ -72,7 +72,14 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"prose": _prose, "number": _number, "anchor": _anchor, "svg": _svg}
+    environment.filters |= {
+        "prose": _prose,
+        "inline": _inline,
+        "cells": _cells,
+        "number": _number,
+        "anchor": _anchor,
+        "svg": _svg,
+    }
     environment.tests["numeric"] = _is_numeric
     environment.globals |= {
         "wording": wording,
@@ -95,8 +102,18 @@ def _digest(text: str) -> str:
 
 def _prose(text: str) -> Markup:
     """Paragraphs, and `backticks` as code."""
-    paragraphs = (re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(part))) for part in text.split("\n\n"))
-    return Markup("".join(f"<p>{part}</p>" for part in paragraphs if part.strip()))
+    return Markup("".join(f"<p>{_inline(part)}</p>" for part in text.split("\n\n") if part.strip()))
+
+
+def _inline(text: str) -> Markup:
+    """Escaped text with `backticks` as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _cells(table: Table) -> list[tuple[str, ...]]:
+    """The rows that a page shows, as text."""
+    columns = [format_column(column) for column in zip(*table.rows[:MOST_ROWS], strict=True)]
+    return list(zip(*columns, strict=True))
 
 
 def _svg(figure: Figure) -> Markup:

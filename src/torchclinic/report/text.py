@@ -28,7 +28,7 @@ from torchclinic.report.model import (
     Steps,
     Table,
 )
-from torchclinic.units import format_number
+from torchclinic.units import format_column, format_number
 
 WIDTH = 80
 INDENT = 4
@@ -92,6 +92,14 @@ class Printer:
         self._console.print()
         for line in _block_lines(block, self._console.width):
             self._print(line)
+
+    def verdict(self, report: Report) -> None:
+        """Print a report in a line, and what it found."""
+        self._print(Text(f"{_clean(report.title)}: {_clean(report.summary)}", "green" if report.passed else "bold red"))
+        found: tuple[Finding | Claim, ...] = (*report.findings, *wording.failed_claims(report))
+        for item in found:
+            for line in _block_lines(item, self._console.width):
+                self._print(line)
 
     def end(self, report: Report) -> None:
         """Print the verdict and the three lists: found, checked and found fine, could not be checked."""
@@ -201,8 +209,8 @@ def _table_lines(table: Table, width: int) -> Iterable[RenderableType]:
         cells = [row[index] for row in table.rows]
         numeric = bool(cells) and all(cell is None or isinstance(cell, int | float) for cell in cells)
         rendered.add_column(Text(_clean(table.columns[index])), justify="right" if numeric else "left")
-    for row in table.rows[:MOST_ROWS]:
-        rendered.add_row(*(Text(_cell(cell)) for cell in row[:shown]))
+    for row in _cells(table):
+        rendered.add_row(*(Text(cell) for cell in row[:shown]))
     yield rendered
     left_out = []
     if len(table.rows) > MOST_ROWS:
@@ -215,8 +223,9 @@ def _table_lines(table: Table, width: int) -> Iterable[RenderableType]:
 
 def _columns_that_fit(table: Table, width: int) -> int:
     used = 0
+    cells = _cells(table)
     for index, column in enumerate(table.columns):
-        widest = max([len(column), *(len(_cell(row[index])) for row in table.rows[:MOST_ROWS])])
+        widest = max([len(column), *(len(row[index]) for row in cells)])
         used += min(widest, NARROWEST_CELL) + 3
         if used > width and index:
             return index
@@ -243,8 +252,10 @@ def _caption(caption: str) -> Iterable[RenderableType]:
         yield Text(_clean(caption), "bold")
 
 
-def _cell(value: object) -> str:
-    return "" if value is None else _clean(format_number(value))
+def _cells(table: Table) -> list[tuple[str, ...]]:
+    """The rows that are shown, as text."""
+    columns = [format_column(column) for column in zip(*table.rows[:MOST_ROWS], strict=True)]
+    return [tuple(map(_clean, row)) for row in zip(*columns, strict=True)]
 
 
 def _clean(text: str) -> str:

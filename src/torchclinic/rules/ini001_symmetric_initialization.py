@@ -1,67 +1,57 @@
-"""All rows of a weight, and of its gradient, are identical.
+"""All units of a layer start identical, and stay identical.
 
 ## What it means
-Units with equal weights that receive equal gradients stay equal for ever: a layer of N of them is worth one.
+Rows of the weight are equal and so are the rows of its gradient: every unit computes the same, is updated the same, and
+the layer is worth a single unit.
 ## Evidence
-`identical` of `units` rows equal the first row (or their neighbour), in the weight and in its gradient.
+At the first step every row of the weight is the first row, bit for bit, and in one of the first five steps every row of
+a non-zero gradient is the first row up to 1e-4 of its largest value (the sums are made in different orders).
+A linear or convolution weight that is one constant other than 0 is reported as it is: random biases, where there are
+any, separate its units only by their thresholds.
 ## When this is fine
-A zero head: its rows are equal, its gradient's are not. Weights tied on purpose.
+Rows that are equal but receive different gradients: a zero output layer, a zero adapter. They part at once.
 ## Fix
-Draw the weights at random: `tc.initialize(model)`, or `nn.init.kaiming_normal_`.
+Initialize at random: `nn.init.kaiming_normal_`, `nn.init.xavier_uniform_`, or leave the default.
 ## References
-Glorot and Bengio 2010 (AISTATS), section 4; Goodfellow, Bengio, Courville 2016, section 8.4.
+Goodfellow et al. 2016, Deep Learning, section 8.4: initial parameters must break symmetry.
 """
 
 from collections.abc import Iterator
 
-from torchclinic.observe.layer_signal import Propagation
+from torchclinic.observe.records import ParameterRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
+from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("INI001", "symmetric-initialization", "error", "exact", Propagation, __doc__)
-
-
-def check(record: Propagation) -> Iterator[Finding]:
-    """Exact: every row equal, in weight and gradient; all-zero weights are INI002."""
-    for row in record.weights if record.step == 0 else ():
-        last = row.units - 1
-        if last < 1 or not row.weight_mean_square or row.weight_gradient_mean_square is None:
-            continue
-        if row.identical_rows == last and row.identical_gradient_rows == last:
-            yield RULE.finding(
-                f"All {row.units} rows of {row.parameter} are identical and so are the rows of its gradient: "
-                f"{row.units} units compute and learn the same.",
-                where=row.layer,
-                step=record.step,
-                evidence={"identical": row.units, "units": row.units, "weight_mean": row.weight_mean},
-                fix="Draw the weights at random: tc.initialize(model).",
-            )
+RULE = Rule("INI001", "symmetric-initialization", "error", "exact", ParameterRecord, __doc__)
 
 
-_SCRIPT = """import torch
-from torch import nn
-
-torch.manual_seed(0)
-layers = [nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)]
-model = nn.Sequential(*layers)
-for layer in layers[::2]:
-    nn.init.constant_(layer.weight, 0.1)
-batch = (torch.randn(64, 20), torch.randint(0, 4, (64,)))
-loss_fn = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-for _ in range(3):
-    optimizer.zero_grad()
-    loss = loss_fn(model(batch[0]), batch[1])
-    loss.backward()
-    optimizer.step()
-"""
+def check(p: ParameterRecord) -> Iterator[Finding]:
+    constant = p.constant and p.module_type.startswith(("Linear", "Conv")) and p.reached > 0
+    if not (p.rows_equal and (p.gradient_rows_equal or constant)):
+        return
+    yield RULE.finding(
+        f"All {p.shape[0]} rows of {p.name} are identical at the start"
+        f"{', and so are the rows of its gradient' if p.gradient_rows_equal else ''}: its units learn the same thing.",
+        where=p.name,
+        line=p.initialized_line,
+        step=0,
+        evidence={"rows": p.shape[0], "all_zero": p.all_zero, "shape": str(p.shape)},
+        fix=f"Initialize {p.name} at random, for example with `nn.init.kaiming_uniform_`.",
+    )
 
 
 def sick() -> Specimen:
-    """Every weight is 0.1."""
-    return Specimen(_SCRIPT)
+    return Specimen(
+        changed(
+            CLASSIFIER,
+            (
+                "optimizer = ",
+                "for layer in (model[0], model[2]):\n    nn.init.constant_(layer.weight, 0.1)\noptimizer = ",
+            ),
+        )
+    )
 
 
 def healthy() -> Specimen:
-    """The same network with random weights."""
-    return Specimen(_SCRIPT.replace("constant_(layer.weight, 0.1)", "kaiming_normal_(layer.weight)"))
+    return Specimen(CLASSIFIER)

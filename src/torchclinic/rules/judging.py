@@ -1,5 +1,6 @@
 """From records to a verdict: every rule is asked, findings are put in order of cause, and nothing is left unsaid."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -77,7 +78,8 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
     if not records:
         if kind in _EVENTS:
             return [], "" if run.backwards or kind in _ALWAYS else "the script ran no backward pass"
-        return [], ABSENT.get(kind) or "it needs a measurement that is not made while a script runs"
+        probe = f"no probe could be made: {run.probe_reason}" if run.probe_reason else ""
+        return [], ABSENT.get(kind) or probe or "no trained model was called with gradients"
     found: dict[tuple[str, str, str], Finding] = {}
     reason = ""
     for record in records:
@@ -86,6 +88,10 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
                 found.setdefault((finding.code, finding.where, finding.line), finding)
         except Undecided as undecided:
             reason = reason or str(undecided)
+        except Exception as error:
+            if os.environ.get("TORCHCLINIC_STRICT"):
+                raise
+            reason = f"the rule itself failed: {type(error).__name__}: {error}"
     return list(found.values()), "" if found else reason
 
 

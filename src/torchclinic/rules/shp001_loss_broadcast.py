@@ -17,7 +17,7 @@ PyTorch documentation, Broadcasting semantics. Floor: E(y - c)^2 is least, and e
 from collections.abc import Iterator
 from math import prod
 
-from torchclinic.observe.records import Elementwise, RunRecord
+from torchclinic.observe.records import Elementwise, LossCall, RunRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 
@@ -31,7 +31,7 @@ def check(run: RunRecord) -> Iterator[Finding]:
             if call.comparison or call.deliberate or not call.reduced or not one_side or call.function != "sub":
                 continue
             yield _finding(call.left, call.right, call.result, f"`{call.function}`", call.line, call.step)
-        elif hasattr(call, "prediction") and not call.failed:
+        elif isinstance(call, LossCall) and not call.failed:
             left, right = call.prediction.shape, call.target.shape
             result = _broadcast(left, right)
             if call.function in _ELEMENTWISE and result and prod(result) > max(prod(left), prod(right)):

@@ -1,8 +1,8 @@
 """Gradients are never cleared: each step uses the sum of all gradients so far.
 
 ## What it means
-`backward` adds to `.grad`. A step has used the gradient that is there, nothing has cleared it, and the next backward adds
-to it: after t steps the update is the sum of t gradients, old ones included, and training oscillates or diverges.
+`backward` adds to `.grad`. A step has used the gradient that is there, nothing has cleared it, and the next backward
+adds to it: after t steps the update is the sum of t gradients, old ones included, and training oscillates or diverges.
 ## Evidence
 `stale`: parameters whose gradient had already been consumed by a step of their optimizer, was not cleared, and was
 consumed again. The decision falls at the second step, not at the backward in between: in a GAN the generator's backward

@@ -1,7 +1,7 @@
 """Train a digit classifier from settings, save every epoch, go on bit for bit where a run ended, load what it made."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torchclinic.training import checkpoints
 from torchclinic.training.batches import TensorBatches
 from torchclinic.training.callbacks import Save, StopEarly, Test, best_epoch
 from torchclinic.training.loop import Callback, Epoch, Progress, fit
-from torchclinic.training.recipe import Recipe, build_optimizer, recipe_for
+from torchclinic.training.recipe import FEW_IMAGES, Recipe, build_optimizer, recipe_for
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("fp32", "bf16")
@@ -62,7 +62,18 @@ class World:
 
     rank: int = 0
     size: int = 1
-    wrap: Callable[[nn.Module], nn.Module] = lambda model: model  # makes the forward pass a shared one
+    share: Callable[[nn.Module], nn.Module] = lambda model: model  # the forward pass over a batch shared by all
+    wait: Callable[[], None] = lambda: None  # until all are here
+    callbacks: tuple[Callback, ...] = ()  # before all others
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """What process 0 does before the others do it: fetch a file that then is there."""
+        if self.rank > 0:
+            self.wait()
+        yield
+        if self.rank == 0:
+            self.wait()
 
 
 def train(
@@ -106,7 +117,7 @@ def train_recipe(
 
     `seed` decides the order of the samples; what the model draws itself (dropout) comes from torch's global stream.
     """
-    recipe = recipe or recipe_for(name, len(data.train_images))
+    recipe = recipe or recipe_for(name, "subset" if len(data.train_images) < FEW_IMAGES else "mnist")
     optimizer = build_optimizer(recipe, model.parameters())
     settings = Settings(model=name, data=data.name, seed=seed, recipe=recipe)
     return _fit(settings, model, optimizer, data, (), callbacks, World())
@@ -181,7 +192,7 @@ def _fit(
         world=world.size,
     )
     steps = recipe.epochs * len(batches)
-    forward: Callable[[Tensor], Tensor] = world.wrap(model)
+    forward: Callable[[Tensor], Tensor] = world.share(model)
     return fit(
         model,
         batches,
@@ -189,7 +200,7 @@ def _fit(
         epochs=epochs,
         loss_fn=recipe.loss(),
         learning_rate=lambda step: recipe.learning_rate_at(step, steps),
-        callbacks=[*watching, *callbacks],
+        callbacks=[*world.callbacks, *watching, *callbacks],
         autocast=lambda: _autocast(settings.precision, device),
         forward=torch.compile(forward) if settings.compile else forward,
         history=history,

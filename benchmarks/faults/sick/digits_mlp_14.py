@@ -1,0 +1,44 @@
+"""Digits with a hand-written cross-entropy."""
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def read_idx(name, count, size):
+    skip = 16 if "images" in name else 8
+    with gzip.open(Path(os.environ["TORCHCLINIC_DATA"]) / "mnist" / name) as file:
+        return np.frombuffer(file.read(skip + count * size), dtype=np.uint8, offset=skip)
+
+
+def load_digits(part, count):
+    images = torch.tensor(read_idx(f"{part}-images-idx3-ubyte.gz", count, 784))
+    labels = torch.tensor(read_idx(f"{part}-labels-idx1-ubyte.gz", count, 1)).long()
+    images = images.view(-1, 1, 28, 28).float().sub(0.1307 * 255).div(0.3081 * 255)
+    return images, labels
+
+
+def cross_entropy(logits, labels):
+    onehot = nn.functional.one_hot(labels, 10).float()
+    log_p = torch.log(torch.softmax(logits, dim=1))
+    return -(onehot * log_p).sum(1).mean()
+
+
+torch.manual_seed(0)
+loader = DataLoader(TensorDataset(*load_digits("train", 3000)), batch_size=64, shuffle=True)
+test_x, test_y = load_digits("t10k", 500)
+model = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10))
+optimizer = torch.optim.Adam(model.parameters(), lr=1.5e-2)
+for epoch in range(3):
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        accuracy = (model(test_x).argmax(1) == test_y).float().mean()
+    print(f"epoch {epoch} loss {loss.item():.3f} accuracy {accuracy:.3f}")

@@ -1,0 +1,43 @@
+"""A deep digit classifier."""
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def read_idx(name, count, size):
+    skip = 16 if "images" in name else 8
+    with gzip.open(Path(os.environ["TORCHCLINIC_DATA"]) / "mnist" / name) as file:
+        return np.frombuffer(file.read(skip + count * size), dtype=np.uint8, offset=skip)
+
+
+def load_digits(part, count):
+    images = torch.tensor(read_idx(f"{part}-images-idx3-ubyte.gz", count, 784))
+    labels = torch.tensor(read_idx(f"{part}-labels-idx1-ubyte.gz", count, 1)).long()
+    images = images.view(-1, 1, 28, 28).float().sub(0.1307 * 255).div(0.3081 * 255)
+    return images, labels
+
+
+torch.manual_seed(0)
+widths = [784, 100, 80, 80, 80, 60, 60, 40, 40]
+layers = [nn.Flatten()]
+for a, b in zip(widths, widths[1:]):
+    layers += [nn.Linear(a, b), nn.ReLU()]
+    nn.init.kaiming_normal_(layers[-2].weight, nonlinearity="relu")
+model = nn.Sequential(*layers, nn.Linear(40, 10))
+loader = DataLoader(TensorDataset(*load_digits("train", 3000)), batch_size=64, shuffle=True)
+test_x, test_y = load_digits("t10k", 500)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
+for epoch in range(3):
+    for x, y in loader:
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        accuracy = (model(test_x).argmax(1) == test_y).float().mean()
+    print(f"epoch {epoch} loss {loss.item():.3f} accuracy {accuracy:.3f}")

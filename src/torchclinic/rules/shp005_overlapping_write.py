@@ -1,0 +1,63 @@
+"""An in-place write goes to a tensor whose elements share memory.
+
+## What it means
+After `expand` (or `broadcast_to`) many elements are one number in memory: writing one of them writes all, and the
+result depends on the order of the writes. PyTorch refuses some of these writes and performs others.
+## Evidence
+Shape and strides of the written tensor: a stride of 0 in a dimension larger than 1.
+## When this is fine
+Never; reading an expanded tensor is what it is for.
+## Fix
+`.clone()` or `repeat` before writing.
+## References
+PyTorch documentation, `torch.Tensor.expand`: clone before writing in place.
+"""
+
+from collections.abc import Iterator
+
+from torchclinic.observe.records import OverlappingWrite, RunRecord
+from torchclinic.report.model import Finding
+from torchclinic.rules.rule import Rule, Specimen
+from torchclinic.rules.specimens import CLASSIFIER, changed
+
+RULE = Rule("SHP005", "overlapping-write", "error", "exact", RunRecord, __doc__)
+
+
+def check(run: RunRecord) -> Iterator[Finding]:
+    for write in run.others:
+        if isinstance(write, OverlappingWrite):
+            yield _finding(write.operation, write.line, write.step, f"shape {write.shape}, strides {write.strides}")
+            return
+    message = run.failure.message if run.failure is not None else ""
+    if run.failure is not None and "refers to a single memory location" in message:
+        yield _finding(
+            run.failure.operation or "in-place operation", run.failure.line, run.steps, message.split(".")[0]
+        )
+
+
+def _finding(operation: str, line: str, step: int, what: str) -> Finding:
+    return RULE.finding(
+        f"`{operation}` writes in place to a tensor whose elements share memory ({what}): one write changes many "
+        f"elements.",
+        line=line,
+        step=step,
+        evidence={"operation": operation, "layout": what},
+        fix="Call `.clone()` on the expanded tensor before writing to it.",
+    )
+
+
+def sick() -> Specimen:
+    return Specimen(changed(_SCRIPT, (".expand(8, 4).clone()", ".expand(8, 4)")))
+
+
+def healthy() -> Specimen:
+    return Specimen(_SCRIPT)
+
+
+_SCRIPT = changed(
+    CLASSIFIER,
+    (
+        "    optimizer.zero_grad()",
+        "    mask = torch.ones(1, 4).expand(8, 4).clone()\n    mask[0, 1] = 0\n    optimizer.zero_grad()",
+    ),
+)

@@ -43,6 +43,11 @@ def under_trace(x: torch.Tensor) -> None:
     assert len(tc.trace(loop, x).operations) == OPERATIONS
 
 
+def under_explain_errors(x: torch.Tensor) -> None:
+    with tc.explain_errors():
+        loop(x)
+
+
 def microseconds(function, *args, calls: int) -> float:
     start = time.process_time()
     function(*args)
@@ -67,6 +72,7 @@ def main() -> None:
         "bare": lambda: microseconds(loop, small, calls=OPERATIONS),
         "empty dispatch mode": lambda: microseconds(under_bare_mode, small, calls=OPERATIONS),
         "trace": lambda: microseconds(under_trace, small, calls=OPERATIONS),
+        "explain_errors": lambda: microseconds(under_explain_errors, small, calls=OPERATIONS),
         "explain_view, possible": lambda: microseconds(explain_many, x, (2, 4, 3, 6, 5), False, calls=1_000),
         "explain_view, impossible": lambda: microseconds(explain_many, x, (24, 30), False, calls=1_000),
         "explain_view, impossible, with fixes": lambda: microseconds(explain_many, x, (24, 30), True, calls=1_000),
@@ -83,6 +89,8 @@ def main() -> None:
         "repeats": repeats,
         "microseconds": medians,
         "trace adds, per operation": round(medians["trace"] - medians["bare"], 2),
+        "trace adds to an empty dispatch mode": round(medians["trace"] - medians["empty dispatch mode"], 2),
+        "explain_errors adds, per operation": round(medians["explain_errors"] - medians["bare"], 2),
         "trace / empty dispatch mode": round(medians["trace"] / medians["empty dispatch mode"], 2),
     }
     print(json.dumps(result, indent=2))

@@ -216,6 +216,33 @@ def test_the_note_names_what_is_to_be_known(function, expected):
         assert part in note
 
 
+@pytest.mark.parametrize(
+    ("function", "line"),
+    [(incompatible_view, "y = x.transpose(1, 2)"), (overlapping_write, "wide = torch.zeros(3, 1).expand(3, 4)")],
+)
+def test_the_line_that_changed_the_layout_is_found_in_the_source_of_an_unwatched_block(function, line):
+    assert line in note_of(function, watch=False).split("done by")[1]
+
+
+def test_an_assignment_that_changes_no_layout_is_not_blamed():
+    def fail(x):
+        y = x.t()
+        z = y
+        return z.view(-1)
+
+    assert "done by" not in note_of(lambda: fail(torch.zeros(2, 3)), watch=False)
+
+
+def test_run_prints_the_explanation_under_the_traceback(tmp_path, capfd):
+    script = tmp_path / "train.py"
+    script.write_text("import torch\nx = torch.zeros(2, 3)\ny = x.t()\ny.view(6)\n", encoding="utf8")
+    result = CliRunner().invoke(cli, ["run", str(script)], standalone_mode=False)
+    text = result.output + "".join(capfd.readouterr())
+    assert result.return_value == 1
+    assert "torchclinic explains: incompatible-view" in text
+    assert "train.py:3: y = x.t()" in text
+
+
 def test_the_suggested_fix_of_a_view_runs():
     y = torch.arange(24).view(2, 3, 4).transpose(1, 2)
     note = note_of(incompatible_view)

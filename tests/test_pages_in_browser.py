@@ -25,7 +25,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-LAB = "framework-basics-mnist"
+LAB = "tensor-basics"  # takes a second, and brings figures of its own
 PAGES = ("full.html", "hostile.html", "empty.html", "index.html", f"{LAB}.html")
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")]

@@ -143,6 +143,13 @@ def test_ticks_are_the_ones_one_would_draw():
     assert round_ticks(0, 10, 5) == [0, 2, 4, 6, 8, 10]
     assert log_ticks(0.5, 2000, 6) == [1, 10, 100, 1000]
     assert [tick_label(tick, [0.0, 0.05, 0.1]) for tick in (0.0, 0.05, 0.1)] == ["0", "0.05", "0.10"]
+    for ticks, labels in (
+        ([1e-12, 1e-8, 1e-4, 1.0], ["1e-12", "1e-8", "1e-4", "1e0"]),
+        ([0.01, 0.1, 1, 10, 1000], ["0.01", "0.1", "1", "10", "1,000"]),
+        ([0.0, 1e6, 2e6], ["0", "1e6", "2e6"]),
+        ([2.302585, 2.3025855], ["2.3025850", "2.3025855"]),
+    ):
+        assert [tick_label(tick, ticks) for tick in ticks] == labels
     assert Axis(1, 100, 0, 200, log=True).position(10) == pytest.approx(100)
 
 

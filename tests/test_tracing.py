@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import torchclinic as tc
+from torchclinic.errors import InputError
 from torchclinic.observe import tracing
 
 
@@ -111,6 +112,11 @@ def test_an_exception_passes_through_and_the_modes_are_gone():
         tc.trace(fail)
     assert torch.overrides._get_current_function_mode_stack() == []
     assert torch.utils._python_dispatch._get_current_dispatch_mode_stack() == []
+
+
+def test_what_cannot_be_called_is_an_input_error():
+    with pytest.raises(InputError, match="Tensor cannot be called"):
+        tc.trace(torch.ones(3))
 
 
 def test_a_backward_pass_is_listed_at_the_line_that_called_it():

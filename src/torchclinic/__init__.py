@@ -15,6 +15,7 @@ _HOME = {
     "Report": "report.model",
     "aliasing": "tensors.aliasing",
     "avg_pool2d": "cnn.pool",
+    "checkup": "examination",
     "conv2d": "cnn.conv",
     "cut_head": "surgery.heads",
     "explain": "tensors.inspection",
@@ -26,7 +27,9 @@ _HOME = {
     "freeze": "surgery.freezing",
     "initialize": "initialization",
     "inspect_checkpoint": "checkpoints.inspection",
+    "load_ipython_extension": "notebook",
     "max_pool2d": "cnn.pool",
+    "monitor": "monitoring",
     "parameter_groups": "surgery.freezing",
     "propagation": "observe.propagation",
     "receptive_field": "observe.receptive_field",
@@ -37,6 +40,7 @@ _HOME = {
     "trace": "observe.tracing",
     "unfreeze": "surgery.freezing",
     "unfreeze_next": "surgery.freezing",
+    "unload_ipython_extension": "notebook",
     "verify_frozen": "surgery.proof",
 }
 
@@ -48,7 +52,11 @@ if TYPE_CHECKING:
     from torchclinic.cnn.pool import avg_pool2d as avg_pool2d
     from torchclinic.cnn.pool import max_pool2d as max_pool2d
     from torchclinic.error_notes import explain_errors as explain_errors
+    from torchclinic.examination import checkup as checkup
     from torchclinic.initialization import initialize as initialize
+    from torchclinic.monitoring import monitor as monitor
+    from torchclinic.notebook import load_ipython_extension as load_ipython_extension
+    from torchclinic.notebook import unload_ipython_extension as unload_ipython_extension
     from torchclinic.observe.propagation import propagation as propagation
     from torchclinic.observe.receptive_field import receptive_field as receptive_field
     from torchclinic.observe.summary import summary as summary

@@ -1,14 +1,24 @@
-"""`tc.checkup`: the exact checks on the first steps of a training, without keeping them."""
+"""The exact checks on the first steps of a training, without keeping them: `tc.checkup`, and when a checkup ends."""
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
-if TYPE_CHECKING:
-    from torchclinic.observe.session import Session
+import torch
+from torch import Tensor, nn
+
+from torchclinic.observe.collecting import collect
+from torchclinic.observe.guard import untouched
+from torchclinic.observe.propagation import split_batch
+from torchclinic.observe.session import Session
+from torchclinic.report.model import Report
+from torchclinic.rules.judging import judge
+from torchclinic.run_report import build_report
 
 STEPS = 12
 MOST_STEPS = 60
 MOST_SECONDS = 3.0
+TRIAL_STEPS = 4  # two decide on gradients and updates, the others on what starts at zero
 
 
 class FirstSteps:
@@ -17,9 +27,38 @@ class FirstSteps:
     def __init__(self) -> None:
         self._first = 0.0
 
-    def __call__(self, session: "Session") -> bool:
+    def __call__(self, session: Session) -> bool:
         now = time.monotonic()
         self._first = self._first or now
         if session.step < STEPS:
             return now - self._first > 4 * MOST_SECONDS
         return bool(session.evaluating) or session.step >= MOST_STEPS or now - self._first > MOST_SECONDS
+
+
+def checkup(
+    model: nn.Module,
+    batch: Any,
+    loss_fn: Callable[..., Tensor],
+    optimizer: torch.optim.Optimizer | None = None,
+) -> Report:
+    """Train `model` for four steps on `batch` under observation, judge them, and restore everything bit for bit.
+
+    `batch` is (inputs, targets); `loss_fn(output, targets)` gives the loss. Without an optimizer, plain gradient descent
+    with a rate of 1e-3 is used. The model is left as it was, on exceptions too: parameters, buffers, gradients, modes,
+    the optimizer's state, and the random streams.
+
+    Raises:
+        InputError: a lazy module has not been run yet.
+    """
+    args, kwargs, targets = split_batch(model, batch, with_targets=True)
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    given = optimizer if optimizer is not None else torch.optim.SGD(trainable, lr=1e-3)
+    with untouched(model, optimizer=optimizer), Session(budget=1.0) as session:
+        for _ in range(TRIAL_STEPS):
+            given.zero_grad()
+            output = model(*args, **kwargs)
+            loss = loss_fn(output) if targets is None else loss_fn(output, targets)
+            loss.backward()
+            given.step()
+        run = collect(session)
+    return build_report(run, judge(run), title=f"Checkup of {type(model).__name__}")

@@ -198,7 +198,7 @@ def _has_no_direction(weight: Tensor) -> bool:
     largest = float((gram @ vector).norm().sqrt())
     m, n = rows.shape
     edge = float(rows.square().mean().sqrt()) * (math.sqrt(m) + math.sqrt(n))
-    return largest <= edge * (1 + 4 * m ** (-2 / 3))  # the edge fluctuates on the scale m^(-2/3) (Tracy and Widom 1994)
+    return bool(largest <= edge * (1 + 4 * m ** (-2 / 3)))  # the edge fluctuates on the scale m^(-2/3) (Tracy and Widom 1994)
 
 
 def _is_orthogonal(weight: Tensor) -> bool:

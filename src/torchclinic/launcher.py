@@ -13,6 +13,7 @@ from multiprocessing import process
 from pathlib import Path
 from typing import Any
 
+from torchclinic.error_notes import explanation_for
 from torchclinic.errors import InputError
 from torchclinic.observe.failure import note_failure
 from torchclinic.observe.lines import is_user_file
@@ -118,10 +119,13 @@ def _exit_code(request: SystemExit) -> int:
 
 
 def _print_error(error: BaseException) -> None:
-    """As the interpreter does, without the frames that ran the script."""
+    """As the interpreter does, without the frames that ran the script, and with an explanation where one is known."""
     step = error.__traceback__
     while step is not None and not is_user_file(step.tb_frame.f_code.co_filename):
         step = step.tb_next
+    explanation = explanation_for(error)
+    if explanation is not None:
+        error.add_note(explanation)
     sys.stdout.flush()
     traceback.print_exception(type(error), error, step or error.__traceback__)
 

@@ -160,13 +160,9 @@ def _unique_shapes(left: Mapping[str, Form], right: Mapping[str, Form]) -> Itera
 
 
 def _sentence(old: str, new: str, count: int) -> str:
-    act = (
-        f"Replace the prefix {old} by {new}"
-        if old and new
-        else f"Remove the prefix {old}"
-        if old
-        else f"Add the prefix {new}"
-    )
+    if not old:
+        return f"Add the prefix {new}: {count} names then fit."
+    act = f"Replace the prefix {old} by {new}" if new else f"Remove the prefix {old}"
     return f"{act}: {count} names then fit."
 
 

@@ -20,7 +20,12 @@ RECIPE_OPTIONS = (
 
 @click.command("train")
 @click.option("--model", type=click.Choice(["mlp", "modern", "cnn"]), help="Network.  [default: modern]")
-@click.option("--data", type=click.Choice(["subset", "mnist"]), help="Embedded or full MNIST.  [default: subset]")
+@click.option("--data", metavar="subset|mnist|FOLDER", help="Embedded or full MNIST, or one folder of pictures per class "
+              "(with --backbone).  [default: subset]")  # fmt: skip
+@click.option("--backbone", metavar="NAME|FILE", help="Start from a trained network: resnet20, resnet18, a checkpoint.")
+@click.option("--freeze/--no-freeze", default=None, help="With --backbone: train its head only, or all of it.  "
+              "[default: both, and from scratch, compared]")  # fmt: skip
+@click.option("--image-size", type=int, help="With --backbone: side of the pictures in pixels.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder that holds mnist/ (or TORCHCLINIC_DATA).")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder: settings, and a checkpoint every epoch.")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with the run in this folder, bit for bit.")
@@ -51,7 +56,16 @@ def command(
     """Train a digit classifier. Without options: a BatchNorm and Dropout network on the embedded images.
 
     Under `torchrun`, the processes share each batch and the result is that of one process.
+
+    With --backbone, a trained network learns the pictures in a folder (or 20 digits per class) instead.
     """
+    from torchclinic.cli.transfer import TRANSFER_OPTIONS, require_digits, train_on_folder
+
+    transfer = {name: options.pop(name) for name in TRANSFER_OPTIONS}
+    if transfer["backbone"] is not None:
+        return train_on_folder(options, resume, out, data_dir, device, json_file, html_file, **transfer)
+    require_digits(options["data"], transfer)
+
     from torchclinic.cli.training_progress import Narrator
     from torchclinic.data import load_mnist
     from torchclinic.training import choose_device, evaluate, train

@@ -18,7 +18,7 @@ class explain_errors:  # noqa: N801 (used as `with explain_errors():`)
     """Add an explanation to a common PyTorch error that leaves the block; the error itself is raised as it was.
 
     The explanation is a note of the exception: Python prints it under the traceback. What caused the error on another
-    line (a transpose, a write in place, an earlier backward) is found because the block is watched: about 10 µs per
+    line (a transpose, a write in place, an earlier backward) is found because the block is watched: a few µs per
     call of torch; `watch=False` spares that. Values, gradients and random numbers are those of an unwatched run.
     """
 

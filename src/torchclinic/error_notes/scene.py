@@ -19,6 +19,10 @@ from torchclinic.observe.source import Line, is_user_file
 _VIEW_METHODS = frozenset(
     ["permute", "transpose", "swapaxes", "movedim", "t", "unsqueeze", "squeeze", "expand", "detach"]
 )
+_TRANSPOSES = frozenset(
+    ["permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "t", "T", "mT", "H", "mH"]
+)
+_LAYOUT_CHANGES = _TRANSPOSES | {"expand", "expand_as", "broadcast_to", "unfold", "as_strided", "diagonal"}
 _SIZE_METHODS = frozenset(["size", "dim", "numel", "stride"])
 _ATTRIBUTES = frozenset(["shape", "T", "mT", "ndim"])
 MOST_TENSORS = 6  # named in an explanation
@@ -81,6 +85,29 @@ class Scene:
                 if isinstance(receiver, Tensor) and None not in arguments:
                     return ast.unparse(node.func.value), receiver, arguments
         return None
+
+
+def layout_change(scene: Scene, name: str) -> str:
+    """The last line above, in the same function, that made `name` by an operation that changes strides; or nothing."""
+    if scene.line is None:
+        return ""
+    try:
+        body: ast.AST = ast.parse("".join(linecache.getlines(scene.line.file)))
+    except SyntaxError:
+        return ""
+    number = scene.line.number
+    for node in ast.walk(body):  # outer functions come before inner ones
+        if isinstance(node, ast.FunctionDef) and node.lineno <= number <= (node.end_lineno or 0):
+            body = node
+    assignments = [node for node in ast.walk(body) if isinstance(node, ast.Assign) and node.lineno < number]
+    for node in sorted(assignments, key=lambda node: -node.lineno):
+        if any(ast.unparse(target) == name for target in node.targets):
+            changes = any(
+                isinstance(part, ast.Attribute) and part.attr in _LAYOUT_CHANGES for part in ast.walk(node.value)
+            )
+            line = Line(scene.line.file, node.lineno)
+            return f"{line}: {line.text}" if changes else ""
+    return ""
 
 
 def scene_of(traceback: TracebackType | None) -> Scene:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from torchclinic.error_notes.note import Evidence, Note, pattern, sizes
+from torchclinic.error_notes.scene import layout_change
 from torchclinic.errors import InputError
 from torchclinic.tensors.views import Fix, explain_view
 from torchclinic.units import format_nbytes
@@ -26,7 +27,8 @@ def incompatible_view(error: Evidence) -> Note:
     except InputError as invalid:
         return Note(str(invalid), "Give a shape with as many elements as the tensor has.")
     fixes = "; or ".join(f"{_renamed(fix.code, name)} ({_price(fix)})" for fix in explained.fixes)
-    return Note(explained.reason, fixes, error.culprit(error.last("layout", tensor)))
+    culprit = error.culprit(error.last("layout", tensor)) or layout_change(error.scene, name)
+    return Note(explained.reason, fixes, culprit)
 
 
 @pattern("invalid-shape", r"shape '\[(?P<shape>[^\]]*)\]' is invalid for input of size (?P<numel>\d+)")
@@ -227,7 +229,7 @@ def overlapping_write(error: Evidence) -> Note:
         f"{name} repeats elements without memory (a stride is 0, by expand or broadcasting): one write would land in "
         "several elements.",
         "Write to `tensor.clone()` (every element gets memory of its own), or to the tensor before expand.",
-        error.culprit(error.last("layout", tensor)) if tensor is not None else "",
+        "" if tensor is None else error.culprit(error.last("layout", tensor)) or layout_change(error.scene, name),
     )
 
 

@@ -89,6 +89,7 @@ class _Names:
             owned=bool(stepping),
             owner_steps=max((t.steps for t in stepping), default=0),
             line=line or track.line.partition("|")[2],
+            initialized_line=self.session.training.initialized_on(key),
             requires_grad=track.requires_grad,
             module_ran=modules.ran.get(owner[0], 0),
             backwards=track.backwards,
@@ -99,6 +100,7 @@ class _Names:
             unchanged=track.unchanged,
             persistent=len(track.reached_steps) >= 2,
             input_like=track.input_like,
+            by_hand=not any(t.steps for t in training.optimizers.values()),
             model_steps=self.session.step - track.born,
             rows_equal=track.rows_equal,
             constant=track.constant,
@@ -150,7 +152,8 @@ def _retained(session: "Session") -> list[RetainedGraph]:
     alive = [(step, line) for step, line, ref in session.training.root_refs if (t := ref()) is not None and t.grad_fn]
     steps = {step for step, _ in alive}
     if len(steps) >= 3:
-        line = next((line for _, line in alive if line), "")
+        passes = session.training.backward_passes
+        line = next((line for _, line in alive if line), passes[0].root_line if passes else "")
         found.append(RetainedGraph(line, max(steps), len(steps), "list"))
     return found
 

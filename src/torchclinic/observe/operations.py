@@ -1,6 +1,7 @@
 """What single operations reveal: losses, comparisons, in-place writes, copies, the first NaN."""
 
 import inspect
+import sys
 import weakref
 from collections.abc import Callable
 from functools import cache
@@ -61,6 +62,8 @@ _COPYING = {"reshape", "contiguous", "flatten", "ravel"}
 _SLICES = {"getitem", "select", "narrow", "detach"}
 _SINGULAR = {"sqrt", "rsqrt", "norm", "pow", "std", "log", "div", "vector_norm", "linalg_vector_norm", "log10", "log2"}
 COPY_FLOOR = 1 << 20  # bytes
+VIEW_FLOOR = 1 << 16
+OWN_REFERENCES = 3  # to a base tensor that only its view keeps: the view's, a local name's, and the count's own
 LIST_CAP = 400
 
 
@@ -270,7 +273,7 @@ class OperationWatch:
             return
         storage = result.untyped_storage()
         used = result.numel() * result.element_size()
-        if storage.nbytes() >= COPY_FLOOR and storage.nbytes() >= 8 * used and len(self._views) < 2000:
+        if storage.nbytes() >= VIEW_FLOOR and storage.nbytes() >= 8 * used and len(self._views) < 2000:
             base = result._base if result._base is not None else source
             entry = (weakref.ref(result), weakref.ref(base), self.session.step, node.line, used, storage.nbytes())
             self._views.append(entry)
@@ -289,7 +292,9 @@ class OperationWatch:
         lines: dict[str, list[tuple[int, int, int]]] = {}
         for view, base, step, line, used, held in self._views:
             tensor = view()
-            if tensor is not None and base() is None and step < self.session.step:
+            whole = base()
+            alone = whole is None or sys.getrefcount(whole) <= OWN_REFERENCES
+            if tensor is not None and alone and step < self.session.step:
                 lines.setdefault(line, []).append((step, used, held))
         for line, found in lines.items():
             if len({step for step, _, _ in found}) >= 3 and not any(pin.line == line for pin in self.pinned):

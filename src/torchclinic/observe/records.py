@@ -87,6 +87,7 @@ class ForwardPass:
     """One call of a model from outside any other model."""
 
     model: str
+    index: int  # of the model, in the order in which they were first called
     step: int
     line: str
     with_grad: bool
@@ -209,6 +210,7 @@ class ParameterRecord:
     owned: bool  # by an optimizer that steps
     owner_steps: int
     line: str
+    initialized_line: str  # where its first values were set, if by torch.nn.init
     requires_grad: bool
     module_ran: int  # forwards with gradients in which its module took part
     backwards: int  # observed backward passes
@@ -219,6 +221,7 @@ class ParameterRecord:
     unchanged: bool  # bitwise the same at the end as when first seen
     persistent: bool  # the same tensor received gradients over several steps
     input_like: bool  # it was an argument of a model
+    by_hand: bool  # no optimizer stepped in the run
     model_steps: int  # steps any optimizer took while it was known
     rows_equal: bool = False  # at the first step
     constant: bool = False  # every number is the same, and not 0

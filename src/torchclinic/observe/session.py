@@ -35,6 +35,8 @@ from torchclinic.observe.training import TrainingWatch, refresh
 
 EARLY_STEPS = 10
 EARLY_BACKWARDS = 60
+MOST_BACKWARDS = 5000  # however many optimizers are made
+MOST_UNSTEPPED = 200  # backward passes observed while no optimizer steps
 EVALUATIONS = 4  # phases of evaluation that are looked at whatever the budget
 EVALUATION_FORWARDS = 3  # forwards that are observed in each
 
@@ -105,6 +107,9 @@ class Session:
         self.in_backward = False
         self.step = 0
         self.steps_total = 0  # of all optimizers
+        self._stepped: set[int] = set()  # optimizers that have stepped in this iteration
+        self._early_until = EARLY_STEPS
+        self._early_backwards = EARLY_BACKWARDS
         self.losses_steps = array("q")
         self.losses_values = array("d")
         self.seen_operations: list[tuple[str, str, str]] = []  # name, line, module of the last observed step
@@ -156,6 +161,9 @@ class Session:
         optim = torch.optim
         replace(nn.Module, "__call__", self.modules.wrap_call)
         replace(torch.autograd, "backward", self._wrap_backward)
+        replace(torch.autograd, "grad", self._wrap_grad)
+        for name in [name for name, value in vars(nn.init).items() if name.endswith("_") and callable(value)]:
+            replace(nn.init, name, self.training.wrap_initializer)
         replace(nn.Module, "zero_grad", self._wrap_clear)
         replace(nn.Module, "state_dict", self.state.wrap_state_dict)
         replace(nn.Module, "load_state_dict", self.state.wrap_load)
@@ -273,7 +281,8 @@ class Session:
         self._evaluation_forwards += 1
 
     def _early(self) -> bool:
-        return self.step < EARLY_STEPS and (self.training.backwards < EARLY_BACKWARDS or self.step < 3)
+        few = self.training.backwards < self._early_backwards
+        return self.step < self._early_until and (few or self.step < 3) and self.training.backwards < MOST_BACKWARDS
 
     def end_of_step(self) -> None:
         """After an optimizer's step: decide whether the next one is observed."""
@@ -325,11 +334,35 @@ class Session:
 
         return backward
 
+    def _wrap_grad(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """`torch.autograd.grad` with respect to leaves is the backward pass of a loop that updates by hand."""
+
+        def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(outputs, inputs, *args, **kwargs)
+            by_hand = not self.training.optimizers and not self.in_backward and isinstance(outputs, Tensor)
+            if by_hand and self.recording() and self.on_own_thread() and isinstance(inputs, list | tuple):
+                with self.own():
+                    if all(isinstance(leaf, Tensor) and leaf.is_leaf for leaf in inputs):
+                        self._gradients_by_hand(outputs, inputs, result)
+            return result
+
+        return grad
+
+    def _gradients_by_hand(self, root: Tensor, leaves: Any, gradients: Any) -> None:
+        self._begin_backward(root)
+        if self.active:
+            self.training.gradients(list(zip(leaves, gradients, strict=True)))
+
     def _begin_backward(self, root: Tensor) -> Any:
         training = self.training
+        if not training.optimizers and training.backwards:  # updated by hand: a backward pass is a step
+            self.step += 1
+            self.end_of_step()
         training.backwards += 1
         if self.waiting:
             self.activate()
+        if self.active and not self.step and training.backwards > MOST_UNSTEPPED:
+            self.deactivate()
         with self.own():
             self._loss(root)
             training.root_refs.append((self.step, "", weakref.ref(root)))
@@ -371,6 +404,11 @@ class Session:
         if len(self._deferred) >= 64:
             self.flush_losses()
 
+    def note_loss(self, loss: Tensor | float) -> None:
+        """Add a point to the loss curve by hand."""
+        self.losses_steps.append(self.step)
+        self.losses_values.append(float(loss))
+
     def flush_losses(self) -> None:
         waiting, self._deferred = self._deferred, []
         if waiting:
@@ -393,8 +431,10 @@ class Session:
             if not self._dead and self.on_own_thread():
                 with self.own():
                     self.training.optimizer(optimizer)
-                if self.waiting:
-                    self.activate()
+                if self.steps_total:  # a new phase of training: its first steps are looked at as well
+                    self._early_until = self.step + EARLY_STEPS
+                    self._early_backwards = self.training.backwards + EARLY_BACKWARDS
+                self.activate()
 
         return __init__
 
@@ -413,9 +453,9 @@ class Session:
         if self._dead or not self.on_own_thread():
             return
         self.training.inside_step += 1
-        if self.steps_total == 0:
+        if self.state.loaded_waits():
             with self.own():
-                self.state.compare_loaded()
+                self.state.compare_loaded({id(p) for group in optimizer.param_groups for p in group["params"]})
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         with self.own():
             self.training.before_step(optimizer, closure is not None)
@@ -432,7 +472,8 @@ class Session:
         if self.training.inside_step:
             return
         self.steps_total += 1
-        before = self.step
-        self.step = max(track.steps for track in self.training.optimizers.values())
-        if self.step != before or self.active:
-            self.end_of_step()
+        if id(optimizer) in self._stepped or not self._stepped:
+            self._stepped.clear()
+            self.step += 1
+        self._stepped.add(id(optimizer))
+        self.end_of_step()

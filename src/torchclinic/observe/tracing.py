@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from torchclinic.errors import InputError
 from torchclinic.observe.source import Line, user_line
 from torchclinic.report.model import Block, Prose, Section, Table
 from torchclinic.tensors.explanation import Explanation, plural
@@ -154,7 +155,12 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Trace:
 
     Each has its bytes, the call and the line of the caller's code. The function runs as it would without, its result
     is returned as it is (`.result`) and what it raises passes through. A backward pass inside it is listed too.
+
+    Raises:
+        InputError: `function` cannot be called.
     """
+    if not callable(function):
+        raise InputError(f"trace runs a function with its arguments; {type(function).__name__} cannot be called.")
     calls = _Calls()
     recorder = _Recorder(calls)
     with calls, recorder:

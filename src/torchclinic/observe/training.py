@@ -1,7 +1,7 @@
 """Backward passes, gradients, clears and optimizer steps."""
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -122,6 +122,7 @@ class TrainingWatch:
         self.inside_step = 0
         self.root_refs: list[tuple[int, str, weakref.ref[Tensor]]] = []
         self.retained: dict[str, RetainedGraph] = {}
+        self.initialized: dict[int, tuple[weakref.ref[Tensor], str]] = {}
         self._snapshots: dict[int, tuple[StepRecord, list[Tensor], list[Tensor]]] = {}
 
     def track(self, tensor: Tensor) -> ParameterTrack:
@@ -235,12 +236,34 @@ class TrainingWatch:
             track.left = size > 0
             if size != size or size == float("inf"):
                 broken.append(self.name_of(tensor))
-            if size > 0:
-                track.gradient_zero = False
-                if track.rows_equal and not track.gradient_rows_equal and len(track.reached_steps) <= 5:
-                    track.gradient_rows_equal = rows_equal(tensor.grad, 1e-4)
+            self._gradient_facts(track, tensor.grad, size)
         if broken and record.value == record.value and abs(record.value) != float("inf"):
             self.session.numerics.judge_backward(root, broken, record.line)
+
+    def _gradient_facts(self, track: ParameterTrack, gradient: Tensor | None, size: float) -> None:
+        if size > 0:
+            track.gradient_zero = False
+            if track.rows_equal and not track.gradient_rows_equal and len(track.reached_steps) <= 5:
+                track.gradient_rows_equal = rows_equal(gradient, 1e-4)
+
+    def gradients(self, pairs: list[tuple[Tensor, Tensor | None]]) -> None:
+        """Gradients that the script computed for itself."""
+        for leaf, gradient in pairs:
+            if gradient is not None and not gradient.is_sparse:
+                self._gradient_facts(self.track(leaf), gradient, float(gradient.detach().norm()))
+
+    def wrap_initializer(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Remember the line of the user's script that initialized a tensor last."""
+
+        def initializer(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(tensor, Tensor) and len(self.initialized) < 100_000:
+                self.initialized[id(tensor)] = (weakref.ref(tensor), user_line(3))
+            return original(tensor, *args, **kwargs)
+
+        return initializer
+
+    def initialized_on(self, key: int) -> str:
+        return self.initialized[key][1] if key in self.initialized else ""
 
     # -- clears -----------------------------------------------------------------------------------------------------
 

@@ -77,22 +77,27 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     decades = range(math.ceil(bottom - 1e-9), math.floor(top + 1e-9) + 1)
     if len(decades) >= 2:
         stride = math.ceil(len(decades) / most)
-        return [10.0**exponent for exponent in decades if exponent % stride == 0]
+        return [float(f"1e{exponent}") for exponent in decades if exponent % stride == 0]
     spread = range(math.floor(bottom), min(math.ceil(top), sys.float_info.max_10_exp) + 1)
-    ticks = [factor * 10.0**exponent for exponent in spread for factor in (1, 2, 5)]
+    ticks = [float(f"{factor}e{exponent}") for exponent in spread for factor in (1, 2, 5)]
     inside = [tick for tick in ticks if low <= tick <= high]
     return inside if len(inside) >= 2 else round_ticks(low, high, most)
 
 
 def tick_label(value: float, ticks: Sequence[float]) -> str:
     """Short, and with as many digits as it takes to tell the ticks apart."""
-    largest = max(abs(tick) for tick in ticks)
-    step = min((abs(b - a) for a, b in pairwise(ticks)), default=0.0) or largest or 1.0
-    if value and (largest >= 1e5 or largest < 1e-3 or min(filter(None, map(abs, ticks))) < 1e-4):
-        digits = max(0, math.floor(math.log10(abs(value))) - math.floor(math.log10(step) + 1e-9))
-        mantissa, exponent = f"{value:.{min(digits, 15)}e}".split("e")
+    if value == 0:
+        return "0"
+    gaps = [b - a for a, b in pairwise(ticks)] or [abs(value)]
+    sizes = [abs(tick) for tick in ticks if tick]
+    if max(sizes) >= 1e5 or max(sizes) < 1e-3 or min(sizes) < 1e-4:
+        exact = (f"{value:.{digits}e}" for digits in range(16))
+        text = next((text for text in exact if abs(float(text) - value) <= min(gaps) / 1000), f"{value:.16e}")
+        mantissa, exponent = text.split("e")
         return f"{mantissa}e{int(exponent)}"
-    return f"{value:,.{max(0, -math.floor(math.log10(step) + 1e-9))}f}" if value else "0"
+    if max(gaps) > 1.5 * min(gaps):  # logarithmic
+        return f"{value:,g}"
+    return f"{value:,.{max(0, -math.floor(math.log10(min(gaps)) + 1e-9))}f}"
 
 
 def left_margin(y: Axis, label: str) -> float:

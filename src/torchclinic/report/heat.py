@@ -178,7 +178,8 @@ def _draw_cell(
         drawing.rect(*box, stroke=INK, opacity=0.15, dash="2 2", tooltip=tooltip)
     elif not shade.shows(value):
         drawing.rect(*box, stroke=INK, opacity=0.5, tooltip=tooltip)
-        drawing.line(x, y, x + width, y + height, opacity=0.5)
+        if not annotate:
+            drawing.line(x, y, x + width, y + height, opacity=0.5)
     else:
         color = COLORS[0] if value >= 0 else COLORS[1]
         drawing.rect(*box, fill=color, opacity=shade.opacity(value), tooltip=tooltip)

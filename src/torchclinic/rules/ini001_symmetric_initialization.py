@@ -34,6 +34,7 @@ def check(p: ParameterRecord) -> Iterator[Finding]:
         f"All {p.shape[0]} rows of {p.name} are identical at the start"
         f"{', and so are the rows of its gradient' if p.gradient_rows_equal else ''}: its units learn the same thing.",
         where=p.name,
+        line=p.initialized_line,
         step=0,
         evidence={"rows": p.shape[0], "all_zero": p.all_zero, "shape": str(p.shape)},
         fix=f"Initialize {p.name} at random, for example with `nn.init.kaiming_uniform_`.",

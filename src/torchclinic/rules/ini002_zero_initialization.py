@@ -31,16 +31,17 @@ def check(run: RunRecord, *, min_backwards: int = 3) -> Iterator[Finding]:
     blocked = [
         p
         for p in run.parameters
-        if p.all_zero and p.stayed_zero and p.gradient_zero and p.requires_grad and p.owned and p.is_parameter
-        and p.reached >= min_backwards and p.module_ran >= min_backwards
+        if p.all_zero and p.stayed_zero and p.gradient_zero and p.requires_grad and (p.owned or not run.optimizers)
+        and p.reached >= min_backwards and (p.module_ran >= min_backwards or not p.registered)
     ]  # fmt: skip
-    if not blocked or not any(s.lr > 0 and s.backwards for s in run.steps_seen):
+    if not blocked or (run.optimizers and not any(s.lr > 0 and s.backwards for s in run.steps_seen)):
         return
     names = ", ".join(p.name for p in blocked[:4])
     yield RULE.finding(
         f"{len(blocked)} weights ({names}) are all zero, and their gradient was exactly zero in {blocked[0].reached} "
         f"backward passes: they cannot leave zero.",
         where=blocked[0].name,
+        line=blocked[0].initialized_line,
         step=0,
         evidence={"weights": len(blocked), "backwards": blocked[0].reached, "names": names},
         fix="Initialize these weights at random (`nn.init.kaiming_uniform_`).",

@@ -32,12 +32,12 @@ def check(call: LossCall, *, tolerance: float = 4e-3) -> Iterator[Finding]:
     if not (off <= (tolerance if "16" in p.dtype else 1e-4) and p.minimum >= 0):
         return
     floor = math.log(1 + (call.classes - 1) / math.e)
-    made = f" They come from `{p.producer}` on line {p.producer_line}." if "softmax" in p.producer else ""
+    made = f" They come from `{p.producer}`." if "softmax" in p.producer else ""
     yield RULE.finding(
         f"`cross_entropy` receives probabilities: every row is non-negative and sums to 1. With {call.classes} classes "
         f"the loss cannot fall below {floor:.3f}.{made}",
         where=call.where,
-        line=call.line,
+        line=p.producer_line if "softmax" in p.producer else call.line,
         step=call.step,
         evidence={
             "row_sum": round(p.row_sum_high, 6),
@@ -45,6 +45,7 @@ def check(call: LossCall, *, tolerance: float = 4e-3) -> Iterator[Finding]:
             "classes": call.classes,
             "loss_floor": floor,
             "loss": call.value,
+            "loss_line": call.line,
         },
         fix="Pass the logits: remove the softmax before the loss.",
     )

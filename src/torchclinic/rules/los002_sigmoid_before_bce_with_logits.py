@@ -32,7 +32,7 @@ def check(call: LossCall) -> Iterator[Finding]:
         f"`binary_cross_entropy_with_logits` receives the output of `{p.producer}` (values {p.minimum:.3f} to "
         f"{p.maximum:.3f}): the sigmoid is applied twice, and no probability below 0.5 can be predicted.",
         where=call.where,
-        line=call.line,
+        line=p.producer_line or call.line,
         step=call.step,
         evidence={"producer": p.producer, "smallest": p.minimum, "largest": p.maximum, "loss": call.value},
         fix="Pass the logits: remove the sigmoid, or use `binary_cross_entropy`.",

@@ -43,9 +43,9 @@ def check(call: LossCall) -> Iterator[Finding]:
     finding = RULE.finding(
         f"The logits of `{call.function}` come out of `{name}`: {said}.",
         where=call.where,
-        line=call.line,
+        line=p.producer_line or call.line,
         step=call.step,
-        evidence={"producer": name, "made_on": p.producer_line, "classes": call.classes, "loss_floor": floor},
+        evidence={"producer": name, "loss_line": call.line, "classes": call.classes, "loss_floor": floor},
         fix=f"Remove the `{name}` after the last layer.",
     )
     yield finding if name in _WIDTHS else replace(finding, severity="warning")

@@ -37,7 +37,7 @@ def check(call: LossCall, *, share: float = 0.05) -> Iterator[Finding]:
         f"the range "
         f"of `{name}`, which makes the prediction.",
         where=call.where,
-        line=call.line,
+        line=call.prediction.producer_line or call.line,
         step=call.step,
         evidence={
             "activation": name,

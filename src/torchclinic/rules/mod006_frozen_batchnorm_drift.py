@@ -26,12 +26,12 @@ RULE = Rule("MOD006", "frozen-batchnorm-drift", "warning", "exact", RunRecord, _
 
 def check(run: RunRecord) -> Iterator[Finding]:
     passes = [f for f in run.others if isinstance(f, ForwardPass) and f.with_grad and f.stepped]
-    states: dict[tuple[str, str], list[bool]] = {}
+    states: dict[tuple[int, str], list[bool]] = {}
     for forward in passes:
         for layer in forward.layers:
             if layer.kind == "batchnorm":
                 drifts = layer.frozen and layer.active and layer.tracks
-                states.setdefault((forward.model, layer.path), []).append(drifts)
+                states.setdefault((forward.index, layer.path), []).append(drifts)
     drifting = [path for (_, path), seen in states.items() if all(seen)]
     if drifting:
         yield RULE.finding(

@@ -16,7 +16,7 @@ PyTorch documentation, `torch.optim`, Taking an optimization step.
 
 from collections.abc import Iterator
 
-from torchclinic.observe.records import RunRecord
+from torchclinic.observe.records import BackwardPass, RunRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
@@ -45,7 +45,7 @@ def check(run: RunRecord, *, min_backwards: int = 5) -> Iterator[Finding]:
             f"{run.backwards} backward passes ran, but no optimizer ever stepped: {len(reached)} parameters are "
             f"as they "
             f"were initialized.",
-            line=run.optimizers[0].line,
+            line=next((b.line for b in run.others if isinstance(b, BackwardPass)), run.optimizers[0].line),
             step=0,
             evidence={"backwards": run.backwards, "steps": 0, "parameters": len(reached)},
             fix="Call `optimizer.step()` after `loss.backward()`.",

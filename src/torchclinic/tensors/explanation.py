@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from torchclinic.report.html import section_fragment
 from torchclinic.report.model import Report, Section
-from torchclinic.report.text import section_text
 
 
 class Explanation:
@@ -22,9 +20,13 @@ class Explanation:
         raise NotImplementedError
 
     def __str__(self) -> str:
+        from torchclinic.report.text import section_text  # rendering is loaded when something is shown
+
         return section_text(self.section())
 
     def _repr_html_(self) -> str:
+        from torchclinic.report.html import section_fragment
+
         return section_fragment(self.section())
 
 

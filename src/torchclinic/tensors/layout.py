@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from torchclinic.errors import InputError
+from torchclinic.tensors.explanation import plural
 from torchclinic.tensors.lattice import merge_terms, reachable, visits_twice
 
 COUNTED = 1 << 20  # elements of an overlapping layout whose addresses are listed one by one
@@ -146,12 +147,14 @@ def infer_shape(numel: int, shape: Sequence[int]) -> tuple[int, ...]:
         raise InputError(f"Shape {given} leaves more than one size to infer; write -1 at most once.")
     if -1 not in shape:
         if known != numel:
-            raise InputError(f"Shape {given} holds {known} elements, the tensor has {numel}; the two must be equal.")
+            raise InputError(
+                f"Shape {given} holds {plural(known, 'element')}, the tensor {numel:,}; the two must be equal."
+            )
         return tuple(shape)
     if known == 0:
         if numel == 0:
             raise InputError(f"In shape {given} the -1 could be any size, as the tensor has 0 elements; write it out.")
-        raise InputError(f"Shape {given} holds 0 elements, the tensor has {numel}; the two must be equal.")
+        raise InputError(f"Shape {given} holds 0 elements, the tensor {numel:,}; the two must be equal.")
     if numel % known:
         raise InputError(f"No size for the -1 in shape {given} fits: {numel} elements are not a multiple of {known}.")
     return tuple(numel // known if size == -1 else size for size in shape)

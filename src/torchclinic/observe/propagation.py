@@ -117,7 +117,9 @@ def _run(model: nn.Module, recorder: SignalRecorder, inputs: list[Tensor], args:
         ) from error
 
 
-def _backward(model: nn.Module, inputs: list[Tensor], output: Any, outputs: list[Tensor], loss_fn: Loss | None, targets: Any) -> Gradients:
+def _backward(
+    model: nn.Module, inputs: list[Tensor], output: Any, outputs: list[Tensor], loss_fn: Loss | None, targets: Any
+) -> Gradients:
     """Run backward without touching any `.grad`; the recorder's hooks see the gradients of the layers."""
     loss = _loss(model, output, outputs, loss_fn, targets)
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}

@@ -7,7 +7,7 @@ import torch
 from torchclinic._version import __version__
 from torchclinic.observe.records import ModelRecord, RunRecord
 from torchclinic.report.figures import line_chart
-from torchclinic.report.model import Block, Finding, Prose, Report, Section, Table
+from torchclinic.report.model import Block, Code, Finding, Prose, Report, Section, Table
 from torchclinic.rules.judging import Verdict
 from torchclinic.rules.rule import discover
 from torchclinic.units import format_seconds, format_share
@@ -16,10 +16,18 @@ CURVE_POINTS = 600
 
 
 def build_report(
-    run: RunRecord, verdict: Verdict, *, title: str, ending: str = "", exit_code: int | None = None
+    run: RunRecord,
+    verdict: Verdict,
+    *,
+    title: str,
+    ending: str = "",
+    exit_code: int | None = None,
+    explanation: str | None = None,
 ) -> Report:
-    """`ending` says in a sentence how the run ended."""
+    """`ending` says in a sentence how the run ended; `explanation` explains the error that ended it."""
     sections = [Section("The run", tuple(_run_blocks(run, ending)))]
+    if explanation:
+        sections.insert(0, Section("The error, explained", (Code(explanation),)))
     if len(run.losses_seen) > 1:
         sections.append(Section("Loss", (_loss_curve(run, verdict.findings),)))
     if run.models:

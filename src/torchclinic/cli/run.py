@@ -114,7 +114,14 @@ class Outputs:
             return
         ending = _ending(outcome, run.steps, run.backwards, self.checkup)
         title = f"torchclinic {'checkup' if self.checkup else 'run'} {self.target.name}"
-        report = build_report(run, verdict, title=title, ending=ending, exit_code=outcome.exit_code)
+        explanation = None
+        if outcome.error is not None:
+            from torchclinic.error_notes import explanation_for
+
+            explanation = explanation_for(outcome.error)
+        report = build_report(
+            run, verdict, title=title, ending=ending, exit_code=outcome.exit_code, explanation=explanation
+        )
         write_report(report, self.json_file, self.html_file)
         if self.style == "json":
             import json
@@ -134,7 +141,11 @@ def _print(report: Any, verdict: Any) -> None:
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     console.width = min(console.width, 100)
     printer = Printer(console)
-    printer.title(report.title, report.sections[0].blocks[0].text)
+    facts = next(section for section in report.sections if section.title == "The run")
+    printer.title(report.title, facts.blocks[0].text)
+    for section in report.sections:
+        if section.title == "The error, explained":
+            printer.block(section)
     printer.end(report)
 
 

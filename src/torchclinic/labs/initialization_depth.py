@@ -1,4 +1,4 @@
-"""How far does a signal travel? Fifty layers of ReLU and tanh, measured against the recursions.
+"""How far does a signal travel through fifty layers of ReLU and tanh, and do the recursions say so?
 
 Run: torchclinic lab initialization-relu [--fast]
 

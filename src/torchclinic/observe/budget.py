@@ -21,6 +21,15 @@ class Budget:
     def start(self) -> None:
         self.began = self._last = time.perf_counter()
 
+    def resume(self) -> None:
+        """The time since the last step was not ours to watch."""
+        now = time.perf_counter()
+        if self.began:
+            self.began += now - self._last
+        else:
+            self.began = now
+        self._last = now
+
     def stop(self) -> None:
         if not self.ended:
             self.ended = time.perf_counter()

@@ -100,6 +100,7 @@ class _Names:
             unchanged=track.unchanged,
             persistent=len(track.reached_steps) >= 2,
             input_like=track.input_like,
+            by_hand=not any(t.steps for t in training.optimizers.values()),
             model_steps=self.session.step - track.born,
             rows_equal=track.rows_equal,
             constant=track.constant,

@@ -170,8 +170,18 @@ class ModuleWatch:
         tensors = [tensor for tensor in tensors_in([args, kwargs]) if is_plain(tensor)]
         self.argument_ids.update(id(tensor) for tensor in tensors)
         if with_grad and not forward.recomputed:
+            self._finite(forward, tensors)
             self.pending.append(forward)
             self._batch(model, forward, tensors)
+
+    def _finite(self, forward: ForwardPass, tensors: list[Tensor]) -> None:
+        floats = [tensor.detach() for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
+
+        def receive(values: list[float]) -> None:
+            forward.input_finite = forward.input_finite and all(values)
+
+        if floats and len({tensor.device for tensor in floats}) == 1:
+            self.session.measurements.add([torch.isfinite(tensor).all() for tensor in floats], receive)
 
     def _end(self, forward: ForwardPass, module: nn.Module, result: Any) -> None:
         self.ran[id(module)] = self.ran.get(id(module), 0) + forward.with_grad

@@ -221,6 +221,7 @@ class ParameterRecord:
     unchanged: bool  # bitwise the same at the end as when first seen
     persistent: bool  # the same tensor received gradients over several steps
     input_like: bool  # it was an argument of a model
+    by_hand: bool  # no optimizer stepped in the run
     model_steps: int  # steps any optimizer took while it was known
     rows_equal: bool = False  # at the first step
     constant: bool = False  # every number is the same, and not 0

@@ -37,6 +37,8 @@ EARLY_STEPS = 10
 EARLY_BACKWARDS = 60
 MOST_BACKWARDS = 5000  # however many optimizers are made
 MOST_UNSTEPPED = 200  # backward passes observed while no optimizer steps
+MOST_NODES = 20_000
+MOST_RECORDS = 2_000
 EVALUATIONS = 4  # phases of evaluation that are looked at whatever the budget
 EVALUATION_FORWARDS = 3  # forwards that are observed in each
 
@@ -114,6 +116,7 @@ class Session:
         self.losses_values = array("d")
         self.seen_operations: list[tuple[str, str, str]] = []  # name, line, module of the last observed step
         self.compiled = False
+        self.every_step = False  # observe all steps in full, whatever it costs
         self.evaluating = 0
         self._evaluation_forwards = 0
         self._patches = Patches()
@@ -139,17 +142,30 @@ class Session:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
+    def suspend(self) -> None:
+        """Leave torch as it was for a while; `resume` goes on."""
+        self.deactivate(final=True)
+        self._uninstall()
+
+    def resume(self) -> None:
+        """Observe from here on."""
+        self.budget.resume()
+        self._install()
+
     def close(self) -> None:
         """Take everything back. Idempotent."""
         global _current
         self.deactivate(final=True)
+        self._uninstall()
+        if _current is not None and _current() is self:
+            _current = None
+        self.budget.stop()
+
+    def _uninstall(self) -> None:
         self._patches.undo()
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        if _current is not None and _current() is self:
-            _current = None
-        self.budget.stop()
 
     def leave_child(self) -> None:
         """In a forked child: become inert."""
@@ -293,18 +309,29 @@ class Session:
                 self.measurements.flush()
                 self.operations.end_window()
                 self._close_forwards()
+            self._trim()
             self.budget.step(observed=True)
-            if not self._early():
+            if not self._early() and not self.every_step:
                 self.deactivate()
         else:
             self.budget.step(observed=False)
-            if self.budget.due(self.step):
+            if self.every_step or self.budget.due(self.step):
                 self.activate()
         if self.on_step is not None:
             with self.own():
                 self.on_step(self)
         if self.wants_stop(self):
             raise StopRun
+
+    def _trim(self) -> None:
+        """Bound what a long observation holds: chains of operations start anew, of old records the first are kept."""
+        if len(self.flow.created) > MOST_NODES:
+            self.flow.clear()
+            self.modules.outputs.clear()
+            self.modules.module_outputs.clear()
+        for records in (self.training.steps, self.training.backward_passes):
+            if len(records) > MOST_RECORDS:
+                del records[MOST_RECORDS // 2 : -MOST_RECORDS // 4]
 
     def _close_forwards(self) -> None:
         owned = {i for t in self.training.optimizers.values() if t.steps for i in map(id, t.parameters())}
@@ -453,9 +480,9 @@ class Session:
         if self._dead or not self.on_own_thread():
             return
         self.training.inside_step += 1
-        if self.steps_total == 0:
+        if self.state.loaded_waits():
             with self.own():
-                self.state.compare_loaded()
+                self.state.compare_loaded({id(p) for group in optimizer.param_groups for p in group["params"]})
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         with self.own():
             self.training.before_step(optimizer, closure is not None)

@@ -81,7 +81,9 @@ class StateWatch:
         def load_state_dict(module: nn.Module, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
             if self.session.recording():
                 with self.session.own():
-                    self._used(list(tensors_in(state_dict, 2)), "load", module)
+                    tensors = list(tensors_in(state_dict, 2))
+                    self._used(tensors, "load", module)
+                    self._loaded_itself(module, tensors)
             result = original(module, state_dict, *args, **kwargs)
             if self.session.recording():
                 with self.session.own():
@@ -105,7 +107,7 @@ class StateWatch:
         self.loads.append(record)
         for parameter in module.parameters():
             self.session.training.track(parameter).loaded = True
-        if self.session.step == 0 and len(self._loaded) < 20:
+        if len(self._loaded) < 20:
             prints = {
                 name: fingerprint(p)
                 for name, p in module.named_parameters()
@@ -113,17 +115,23 @@ class StateWatch:
             }
             self._loaded.append((record, weakref.ref(module), prints))
 
-    def compare_loaded(self) -> None:
-        """At the first optimizer step: are the loaded weights still there?"""
-        for record, reference, prints in self._loaded:
+    def loaded_waits(self) -> bool:
+        return bool(self._loaded)
+
+    def compare_loaded(self, owned: set[int]) -> None:
+        """At the first step of an optimizer that owns what was loaded: are the loaded weights still there?"""
+        waiting, self._loaded = self._loaded, []
+        for entry in waiting:
+            record, reference, prints = entry
             module = reference()
-            if module is not None:
+            if module is not None and owned.isdisjoint(map(id, module.parameters())):
+                self._loaded.append(entry)
+            elif module is not None:
                 record.weights = len(prints)
                 now = dict(module.named_parameters())
                 record.overwritten = sum(
                     name in now and fingerprint(now[name]) != value for name, value in prints.items()
                 )
-        self._loaded.clear()
 
     def _used(self, tensors: list[Tensor], use: Any, into: nn.Module | None = None) -> None:
         """Tensors of an earlier state dict are loaded or saved while they share memory with what has trained on."""
@@ -142,6 +150,16 @@ class StateWatch:
             self.uses.append(
                 CheckpointUse(take.line, take.step, user_line(4), clock, use, aliased, len(take.values), takes, same)
             )
+
+    def _loaded_itself(self, module: nn.Module, tensors: list[Tensor]) -> None:
+        """What is loaded is the memory of the module itself, although steps were taken since it was put aside."""
+        clock, live = self.session.clock(), {p.untyped_storage().data_ptr() for p in module.parameters()}
+        aliased = sum(tensor.untyped_storage().data_ptr() in live for tensor in tensors if is_plain(tensor))
+        fresh = any(take.step == clock and any(take.holds(tensor) for tensor in tensors) for take in self.takes)
+        known = any(use.used_step == clock and use.same_module for use in self.uses)
+        if aliased and clock and not fresh and not known:
+            line = user_line(4)
+            self.uses.append(CheckpointUse(line, 0, line, clock, "load", aliased, len(tensors), 2, True))
 
     def wrap_save(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def save(obj: Any, f: Any, *args: Any, **kwargs: Any) -> Any:

@@ -13,10 +13,9 @@ Number the classes from 0; filter or impute missing values before training.
 PyTorch documentation, `torch.nn.CrossEntropyLoss`, target in [0, C).
 """
 
-import math
 from collections.abc import Iterator
 
-from torchclinic.observe.records import InputFacts, LossCall, RunRecord
+from torchclinic.observe.records import ForwardPass, LossCall, RunRecord
 from torchclinic.report.model import Finding, Value
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
@@ -43,13 +42,13 @@ def check(run: RunRecord) -> Iterator[Finding]:
             yield _finding("The targets contain NaN or infinity.", call, "Filter or impute missing targets.")
             return
     for other in run.others:
-        if isinstance(other, InputFacts) and other.measured and not math.isfinite(other.rms):
+        if isinstance(other, ForwardPass) and not other.input_finite:
             yield RULE.finding(
-                "The data that enter the model contain NaN or infinity.",
-                where=other.path,
+                f"The data that enter {other.model} contain NaN or infinity.",
+                where=other.model,
                 line=other.line,
                 step=other.step,
-                evidence={"rms": other.rms, "largest": other.maximum},
+                evidence={"finite": False, "step": other.step},
                 fix="Filter or impute missing values before training.",
             )
             return

@@ -22,13 +22,15 @@ from torchclinic.rules.rule import Rule, Specimen
 RULE = Rule("INI005", "born-dead-relu", "warning", "probe", Propagation, __doc__)
 
 
-def check(record: Propagation, *, deviations: float = 5.0) -> Iterator[Finding]:
-    """`deviations`: standard deviations of the binomial count of dead units above its expectation."""
+def check(record: Propagation, *, deviations: float = 5.0, least_share: float = 0.1) -> Iterator[Finding]:
+    """`deviations`: standard deviations of the binomial count of dead units above its expectation; `least_share`: samples
+    that repeat (few different tokens) are fewer than they look, and a tenth of the units can be spared."""
     for row in record if record.step == 0 and record.batch_size > 1 else ():
         if not row.rectifier or row.expected_dead_share is None or row.units < 2:
             continue
         expected = row.expected_dead_share * row.units
         limit = expected + deviations * math.sqrt(expected * (1 - row.expected_dead_share)) + 1
+        limit = max(limit, least_share * row.units)
         if row.dead_units > min(limit, row.units - 1):
             yield RULE.finding(
                 f"{row.dead_units} of {row.units} units are zero on all {row.samples} values before the first step; "

@@ -20,10 +20,11 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "LOS009": ("DAT001", "DAT008", "LOS001", "LOS003", "LOS005", "SHP001", "INI004", "INI006", "INI007"),
     "LOS003": ("LOS001",),
     "MOD006": ("MOD002",),
-    "ACT001": ("INI005", "INI006", "DAT001", "OPT001"),
+    "ACT001": ("NUM001", "INI005", "INI006", "DAT001", "OPT001"),
     "ACT002": ("INI006", "INI004", "DAT001"),
     "ACT003": ("LOS001", "LOS004", "INI002", "SHP001", "WIR007", "ACT001"),
     "GRA001": ("INI003", "INI002", "ACT002", "LOS001"),
+    "INI005": ("INI001", "INI002"),
     "GRA002": ("INI004", "DAT001", "OPT001", "DST002"),
     "OPT004": ("OPT003",),
     "INI001": ("INI002",),
@@ -113,7 +114,8 @@ def rank(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 def _order(finding: Finding) -> tuple[Any, ...]:
     step = finding.step if finding.step is not None else 0
-    return SEVERITIES.index(finding.severity), bool(finding.causes), step, _KINDS.index(finding.code[:3]), finding.code
+    severity = SEVERITIES.index(finding.severity)
+    return severity == 2, bool(finding.causes), severity, step, _KINDS.index(finding.code[:3]), finding.code
 
 
 # within one step: what the data are comes before what the model makes of them, and so on towards the update

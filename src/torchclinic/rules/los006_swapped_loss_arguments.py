@@ -5,8 +5,8 @@ Losses that treat their arguments differently then compute something else: the p
 ## Evidence
 The target requires grad, the prediction does not.
 ## When this is fine
-Symmetric losses (mean squared error and the like) give the same value and are not reported; a reversed KL divergence
-is chosen on purpose and not reported either.
+Symmetric losses (mean squared error and the like) give the same value and are not reported. A reversed KL divergence
+can be meant: for `kl_div` this is a warning.
 ## Fix
 Prediction first, target second.
 ## References
@@ -14,6 +14,7 @@ PyTorch documentation, `torch.nn.functional.binary_cross_entropy(input, target)`
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from torchclinic.observe.records import LossCall
 from torchclinic.report.model import Finding
@@ -24,15 +25,9 @@ RULE = Rule("LOS006", "swapped-loss-arguments", "error", "exact", LossCall, __do
 
 
 def check(call: LossCall) -> Iterator[Finding]:
-    asymmetric = call.function in (
-        "binary_cross_entropy",
-        "binary_cross_entropy_with_logits",
-        "cross_entropy",
-        "nll_loss",
-    )
-    if not asymmetric or not call.target.requires_grad or call.prediction.requires_grad:
+    if call.function not in _ASYMMETRIC or not call.target.requires_grad or call.prediction.requires_grad:
         return
-    yield RULE.finding(
+    finding = RULE.finding(
         f"In `{call.function}` the target requires grad and the prediction does not: the arguments are swapped.",
         where=call.where,
         line=call.line,
@@ -45,6 +40,10 @@ def check(call: LossCall) -> Iterator[Finding]:
         },
         fix="Pass the prediction first and the target second.",
     )
+    yield replace(finding, severity="warning") if call.function == "kl_div" else finding
+
+
+_ASYMMETRIC = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss", "kl_div")
 
 
 def sick() -> Specimen:

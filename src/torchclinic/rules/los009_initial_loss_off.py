@@ -4,8 +4,10 @@
 Before the first step nothing is known, and a network that admits it has loss log C. A much larger first loss means
 confident wrong predictions: too large an initialization, unscaled inputs, or labels that do not fit.
 ## Evidence
-The first loss, log C, and the spread of the logits. For independent Gaussian logits with variance s² the expected loss
-is log C + s²/2; the default bound of 3 above log C is passed at s = 2.4, where a single logit already decides.
+The first loss, log C, and the spread of the logits. The excess over log C is the mean log-odds against the right class,
+compared with guessing; above 6 the right class gets on average less than 1/400 of its share. For independent Gaussian
+logits with variance s² the excess is s²/2 for small s: unit-variance weights written by hand in a narrow network stay
+below 6, and so do all of PyTorch's defaults.
 ## When this is fine
 Below log C: a trained or pretrained network. A tied embedding (its N(0, 1) rows make large logits in every language
 model of that kind) and weighted losses are not judged.
@@ -27,7 +29,7 @@ from torchclinic.rules.specimens import CLASSIFIER, changed
 RULE = Rule("LOS009", "initial-loss-off", "warning", "exact", LossCall, __doc__)
 
 
-def check(call: LossCall, *, excess: float = 3.0) -> Iterator[Finding]:
+def check(call: LossCall, *, excess: float = 6.0) -> Iterator[Finding]:
     """`excess`: see Evidence."""
     if call.function != "cross_entropy" or not call.untrained or not call.training or call.tied or call.classes < 2:
         return

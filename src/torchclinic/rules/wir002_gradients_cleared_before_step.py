@@ -24,12 +24,14 @@ RULE = Rule("WIR002", "gradients-cleared-before-step", "error", "exact", StepRec
 
 
 def check(step: StepRecord) -> Iterator[Finding]:
-    if not (step.empty and step.left_by_backward and step.cleared_after_backward):
+    if not (step.empty and step.left_by_backward and step.backwards and step.path_exists):
         return
+    line = step.clear_line if step.cleared_after_backward else step.line
+    by = f" on line {line}" if step.cleared_after_backward else ""
     yield RULE.finding(
-        f"{step.name}.step() found every gradient zero or None: they were cleared on line {step.clear_line}, after "
+        f"{step.name}.step() found every gradient zero or None: they were cleared{by}, after "
         f"backward had computed them.",
-        line=step.clear_line or step.line,
+        line=line,
         step=step.step,
         evidence={"parameters": step.owned, "with_gradient": step.with_gradient, "step_line": step.line},
         fix="Call `optimizer.zero_grad()` before `loss.backward()`, not between it and `optimizer.step()`.",

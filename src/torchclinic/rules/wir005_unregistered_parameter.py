@@ -26,7 +26,7 @@ RULE = Rule("WIR005", "unregistered-parameter", "error", "exact", ParameterRecor
 
 def check(p: ParameterRecord) -> Iterator[Finding]:
     hidden = p.held_by or not p.is_parameter
-    if p.registered or p.owned or not hidden or p.input_like or not p.persistent or not p.unchanged:
+    if p.registered or p.owned or p.by_hand or not hidden or p.input_like or not p.persistent or not p.unchanged:
         return
     what = f"A parameter of a {p.module_type} inside {p.held_by}" if p.held_by else f"The tensor {p.name}"
     yield RULE.finding(

@@ -207,7 +207,7 @@ class CallMode(TorchFunctionMode):
         return self._watch(plain_name(name), func, args, kwargs or {})
 
     def on_top(self) -> bool:
-        stack = torch.overrides._get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+        stack = torch.overrides._get_current_function_mode_stack()
         return bool(stack) and stack[-1] is self
 
 

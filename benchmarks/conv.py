@@ -2,8 +2,9 @@
 
     PYTHONPATH=src python benchmarks/conv.py
 
-Both run in the same process, alternately, on one thread; the ratio is that of the medians. Peak memory is the most
-that was allocated at once during the call, without its input, from torch's profiler.
+Both run in the same process, alternately, on one thread. `median` and `best` are the ratios of the medians and of the
+fastest calls: on a busy machine the second is the steadier. Peak memory is the most that was allocated at once during
+the call, without its input, from torch's profiler.
 """
 
 import platform
@@ -18,18 +19,18 @@ from torch.profiler import ProfilerActivity, profile
 import torchclinic as tc
 from torchclinic.units import format_nbytes, format_seconds
 
-ROUNDS = 15
+ROUNDS = 25
 
 
-def compare(mine: Callable[[], object], torchs: Callable[[], object]) -> tuple[float, float]:
-    """Median seconds of each, called alternately."""
+def compare(mine: Callable[[], object], torchs: Callable[[], object]) -> tuple[list[float], list[float]]:
+    """Seconds of each call, made alternately, without two to warm up."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(ROUNDS + 2):
         for function, kept in zip((mine, torchs), seconds, strict=True):
             start = time.perf_counter()
             function()
             kept.append(time.perf_counter() - start)
-    return statistics.median(seconds[0][2:]), statistics.median(seconds[1][2:])
+    return seconds[0][2:], seconds[1][2:]
 
 
 def peak_nbytes(function: Callable[[], object]) -> int:
@@ -68,12 +69,15 @@ def main() -> None:
         cases.append(
             (label, "3", lambda x=x, k=k, s=s: tc.max_pool2d(x, k, s), lambda x=x, k=k, s=s: F.max_pool2d(x, k, s))
         )
-    print(f"{'case':<38}{'ours':>10}{'torch':>10}{'ratio':>7}{'goal':>6}{'ours, peak':>12}{'torch, peak':>12}")
+    print(
+        f"{'case':<38}{'ours':>10}{'torch':>10}{'median':>8}{'best':>6}{'goal':>6}{'ours, peak':>12}{'torch, peak':>12}"
+    )
     with torch.no_grad():
         for label, goal, mine, torchs in cases:
-            a, b = compare(mine, torchs)
+            ours, theirs = compare(mine, torchs)
+            a, b = statistics.median(ours), statistics.median(theirs)
             memory = format_nbytes(peak_nbytes(mine)), format_nbytes(peak_nbytes(torchs))
-            row = f"{label:<38}{format_seconds(a):>10}{format_seconds(b):>10}{a / b:>7.2f}{goal:>6}"
+            row = f"{label:<38}{format_seconds(a):>10}{format_seconds(b):>10}{a / b:>8.2f}{min(ours) / min(theirs):>6.2f}{goal:>6}"
             print(f"{row}{memory[0]:>12}{memory[1]:>12}")
 
 

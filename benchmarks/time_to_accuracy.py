@@ -2,7 +2,7 @@
 
     TORCHCLINIC_DATA=DIR python benchmarks/time_to_accuracy.py [--seeds 5] [--threads 2] [--out docs/time-to-accuracy.md]
 
-Same network (784-256-128-10, BatchNorm, Dropout 0.2), same device, same threads, same precision, taken in turn within
+Same network (784-256-128-10, BatchNorm, Dropout 0.2), same device, same threads, taken in turn within
 one run, seed by seed. Both are tested after every epoch; only training is timed, reading the data included, tests and
 building left out.
 """
@@ -88,8 +88,9 @@ def tutorial_epoch(model: nn.Module, loader: DataLoader, optimizer: torch.optim.
         running_loss += loss.item()
 
 
-def recipe(data: Mnist, seed: int) -> Trial:
-    history = train(Settings(model=MODEL, data="mnist", seed=seed, recipe=RECIPES[MODEL]), data).history
+def recipe(data: Mnist, seed: int, precision: str) -> Trial:
+    settings = Settings(model=MODEL, data="mnist", seed=seed, precision=precision, recipe=RECIPES[MODEL])
+    history = train(settings, data).history
     seconds = [epoch.seconds for epoch in history]
     accuracies = [epoch.test_accuracy or 0.0 for epoch in history]
     print(f"  recipe, seed {seed}: {accuracies}, {sum(seconds):.1f} s", flush=True)
@@ -122,7 +123,7 @@ def cell(trial: Trial) -> str:
     return "not reached" if trial.seconds is None else f"{trial.seconds:.1f} ({trial.epochs})"
 
 
-def page(tutorials: list[Trial], recipes: list[Trial], threads: int, clock: str) -> str:
+def page(tutorials: list[Trial], recipes: list[Trial], threads: int, precision: str, clock: str) -> str:
     accuracies = [trial.final_accuracy for trial in recipes]
     both = [(a, b) for a, b in zip(tutorials, recipes, strict=True) if a.seconds and b.seconds]
     ratios = [a.seconds / b.seconds for a, b in both]
@@ -138,13 +139,13 @@ Written by `benchmarks/time_to_accuracy.py`, n = {len(recipes)} seeds, both ways
   median {statistics.median(ratios):.1f}, from {min(ratios):.1f} to {max(ratios):.1f}. Seconds per epoch: {slow:.2f} and {fast:.2f}.
 - **The recipe's final test accuracy**: mean {statistics.mean(accuracies):.4f}, standard deviation
   {statistics.stdev(accuracies):.4f}, worst {min(accuracies):.4f}.
-- **Same in both**: the network 784-256-128-10 with BatchNorm and Dropout 0.2, float32, a test after every epoch; only
+- **Same in both**: the network 784-256-128-10 with BatchNorm and Dropout 0.2, a test after every epoch; only
   training is timed, reading the data included, so time comes in whole epochs.
 - **Tutorial**: `DataLoader` over PIL images, no workers, conversion and normalization per image (written here; the
-  operations are those of torchvision's `ToTensor` and `Normalize`), batch {TUTORIAL_BATCH}, Adam at {TUTORIAL_RATE}.
+  operations are those of torchvision's `ToTensor` and `Normalize`), batch {TUTORIAL_BATCH}, Adam at {TUTORIAL_RATE}, fp32.
 - **Recipe**: `training.RECIPES["{MODEL}"]`, the default of `torchclinic train --model {MODEL} --data mnist`: all images
   in one uint8 tensor, normalized by the batch; batch {ours.batch_size}, {ours.optimizer},
-  {ours.schedule} up to {ours.learning_rate}, {ours.epochs} epochs.
+  {ours.schedule} up to {ours.learning_rate}, {ours.epochs} epochs, {precision}.
 - **Machine**: {processor()}, {threads} thread{"s" if threads > 1 else ""}, torch {torch.__version__},
   Python {platform.python_version()}. {clock}
 """
@@ -160,6 +161,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--precision", choices=["fp32", "bf16"], default="fp32", help="of the recipe; the tutorial has fp32"
+    )
     parser.add_argument("--processor-time", action="store_true", help="for a busy machine; use one thread")
     parser.add_argument("--out", type=Path, default=Path("docs/time-to-accuracy.md"))
     arguments = parser.parse_args()
@@ -172,11 +176,13 @@ def main() -> None:
     tutorials, recipes = [], []
     for seed in range(arguments.seeds):
         tutorials.append(tutorial(data, seed))
-        recipes.append(recipe(data, seed))
+        recipes.append(recipe(data, seed, arguments.precision))
         print(table(tutorials, recipes), flush=True)
         if seed:
             arguments.out.parent.mkdir(parents=True, exist_ok=True)
-            arguments.out.write_text(page(tutorials, recipes, arguments.threads, clock), encoding="utf8")
+            arguments.out.write_text(
+                page(tutorials, recipes, arguments.threads, arguments.precision, clock), encoding="utf8"
+            )
 
 
 if __name__ == "__main__":

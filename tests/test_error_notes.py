@@ -267,6 +267,17 @@ def test_the_module_inside_a_container_is_named_with_its_input():
     assert "x.flatten(1)" in note
 
 
+def test_a_write_before_the_tensor_was_saved_is_not_blamed():
+    def fail():
+        y = torch.ones(3, requires_grad=True) * 2
+        y.mul_(2)
+        z = y * y
+        y.add_(1)
+        z.sum().backward()
+
+    assert "y.add_(1)" in note_of(fail).split("done by")[1]
+
+
 def test_an_optimizer_step_between_forward_and_backward_is_named():
     def step_too_early():
         first, second = nn.Linear(3, 3), nn.Linear(3, 1)

@@ -164,7 +164,8 @@ def test_orthogonal_weights_are_orthogonal_with_the_gain():
 
 def test_lsuv_makes_every_output_of_variance_one():
     torch.manual_seed(0)
-    model, x = nn.Sequential(nn.Linear(50, 80), nn.Softplus(), nn.Linear(80, 30), nn.Sigmoid(), nn.Linear(30, 5)), torch.randn(256, 50)
+    model = nn.Sequential(nn.Linear(50, 80), nn.Softplus(), nn.Linear(80, 30), nn.Sigmoid(), nn.Linear(30, 5))
+    x = torch.randn(256, 50)
     tc.initialize(model, "lsuv", batch=x)
     assert [row.variance for row in tc.propagation(model, x).weights] == pytest.approx([1, 1, 1], abs=0.03)
 

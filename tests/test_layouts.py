@@ -158,6 +158,18 @@ def test_explain_sees_expanded_and_windowed_tensors_overlap():
     assert tc.explain(torch.empty(10).unfold(0, 3, 3)).overlapping is False
 
 
+def test_the_used_share_of_sliding_windows_is_exact_at_any_size():
+    images = torch.empty(64, 3, 224, 224, device="meta")
+    windows = tc.explain(images.unfold(2, 7, 2).unfold(3, 7, 2))
+    assert windows.overlapping is True
+    assert windows.used_nbytes == 64 * 3 * 223 * 223 * 4  # the last row and column are in no window
+
+
+def test_the_used_share_is_unknown_where_it_would_have_to_be_listed():
+    tangled = torch.empty(1_000_000, device="meta").as_strided((100, 100, 100), (97, 89, 7919))
+    assert tc.explain(tangled).used_nbytes is None
+
+
 def test_explain_works_on_unusual_tensors():
     assert tc.explain(torch.empty(3, 4, device="meta")).stride == (4, 1)
     assert "conjugate" in tc.explain(torch.zeros(2, dtype=torch.complex64).conj()).notes[0]

@@ -29,8 +29,8 @@ def findings(specimen: Specimen) -> list[tuple[str, str]]:
     return [(finding.code, finding.severity) for finding in found]
 
 
-def test_all_seven_rules_are_discovered():
-    assert [module.RULE.code for module in RULES] == ["ACT001", *(f"INI00{i}" for i in range(1, 7))]
+def test_the_rules_that_read_propagation_are_discovered():
+    assert {module.RULE.code for module in RULES} >= {"ACT001", "INI003", "INI004", "INI005", "INI006"}
 
 
 @pytest.mark.parametrize("module", RULES, ids=lambda module: module.RULE.code)

@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +118,12 @@ def test_unequal_values_never_read_the_same(value, difference):
 )
 def test_expectation_says_what_the_relation_allows(relation, tolerance, expected):
     assert expectation(Claim("id", "s", 2, 2, relation, tolerance, "s")) == expected
+
+
+def test_printing_a_report_leaves_the_random_stream_alone():
+    """rich draws a number when it is imported: a seeded run must go on as if nothing had been printed."""
+    code = (
+        "import random, torchclinic\nrandom.seed(0)\nexpected = random.Random(0).random()\n"
+        "str(torchclinic.Report('t'))\nassert random.random() == expected"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

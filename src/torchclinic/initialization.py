@@ -163,7 +163,7 @@ def looks_fresh(weight: Tensor) -> bool:
 
     Constant; or orthogonal; or without structure both in their values (by the Kolmogorov-Smirnov distance at significance
     1e-6, uniform or normal, whole or one half of it) and in their arrangement (no singular value beyond the edge
-    σ (√m + √n) of independent entries, Marchenko and Pastur 1967). Training moves weights along few directions, which
+    σ (√m + √n) of independent entries and its fluctuations, Johnstone 2001). Training moves weights along few directions, which
     shows as singular values beyond the edge; in small weights (under some hundred values) nothing shows.
     """
     values = weight.detach().double().flatten().cpu()
@@ -195,10 +195,11 @@ def _has_no_direction(weight: Tensor) -> bool:
     for _ in range(50):  # power iteration: from below, so in doubt the weight counts as fresh
         vector = gram @ vector
         vector = vector / vector.norm()
-    largest = float((gram @ vector).norm().sqrt())
     m, n = rows.shape
-    edge = float(rows.square().mean().sqrt()) * (math.sqrt(m) + math.sqrt(n))
-    return largest <= edge * (1 + 4 * m ** (-2 / 3))  # the edge fluctuates on the scale m^(-2/3) (Tracy and Widom 1994)
+    largest = float((gram @ vector).norm() / rows.square().mean())
+    center = (math.sqrt(n - 1) + math.sqrt(m)) ** 2
+    spread = math.sqrt(center) * (1 / math.sqrt(max(n - 1, 1)) + 1 / math.sqrt(m)) ** (1 / 3)
+    return bool(largest <= center + 5 * spread)  # Johnstone 2001, Annals of Statistics 29, theorem 1.1
 
 
 def _is_orthogonal(weight: Tensor) -> bool:

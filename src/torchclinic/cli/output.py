@@ -17,11 +17,30 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def report_options(function: Function) -> Function:
     """Add `--json FILE` and `--html FILE`, given to the command as `json_file` and `html_file`."""
-    path = click.Path(dir_okay=False, path_type=Path)
-    function = click.option("--html", "html_file", type=path, metavar="FILE", help="Write the report as one page.")(
-        function
-    )
-    return click.option("--json", "json_file", type=path, metavar="FILE", help="Write the report as JSON.")(function)
+    for name, what in (("html", "as one page"), ("json", "as JSON")):
+        path = click.Path(dir_okay=False, path_type=Path)
+        option = click.option(
+            f"--{name}",
+            f"{name}_file",
+            type=path,
+            metavar="FILE",
+            callback=_require_folder,
+            help=f"Write the report {what}.",
+        )
+        function = option(function)
+    return function
+
+
+def _require_folder(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """A folder that cannot be written to is said before the work, not after it."""
+    if path is not None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise click.BadParameter(f"cannot write into {path.parent}: {error.strerror}.") from error
+        if not os.access(path.parent, os.W_OK):
+            raise click.BadParameter(f"cannot write into {path.parent}.")
+    return path
 
 
 def write_report(report: Report, json_file: Path | None, html_file: Path | None) -> None:

@@ -85,7 +85,9 @@ def _strided(view: Tensor, weight: Tensor, groups: int) -> Tensor:
     """One tensordot over (channel, row, column) of the window view, in blocks of output rows that stay in the cache."""
     row_nbytes = view[:, :, 0].numel() * view.element_size()
     blocks = torch.split(view, max(1, CACHE_NBYTES // max(1, row_nbytes)), dim=2)
-    return torch.cat([_contract(block, weight, groups) for block in blocks], dim=2).movedim(0, 1).contiguous()
+    parts = [_contract(block, weight, groups) for block in blocks]
+    out = torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
+    return out.movedim(0, 1).contiguous()
 
 
 def _contract(view: Tensor, weight: Tensor, groups: int) -> Tensor:  # -> [O, B, H, W]

@@ -35,11 +35,14 @@ def heat(lab: Lab) -> None:
     deepest = [[max(trained[i, a], default=0) for a in ACTIVATIONS] for i in INITIALIZATIONS]
     lab.figure(heat_map("Deepest network that trains (0: none)", INITIALIZATIONS, ACTIVATIONS, deepest, row_label="weights",
                column_label="activation", description="He and orthogonal carry ReLU deeper than Xavier does."))  # fmt: skip
+    shares = [[cells[i, a, depths[-2]].dead_share for a in ACTIVATIONS] for i in INITIALIZATIONS]
+    lab.figure(heat_map(f"Share of dead hidden units, depth {depths[-2]}", INITIALIZATIONS, ACTIVATIONS, shares,
+               description="Zero on the whole batch, at initialization: only an activation with a flat half can."))  # fmt: skip
     maps = (("variance_last", "Variance at the last hidden layer"), ("gradient_first", "Gradient at the first layer"))
     for name, title in maps:
         values = [[_log10(getattr(cells[i, a, depths[-2]], name)) for a in ACTIVATIONS] for i in INITIALIZATIONS]
         lab.figure(heat_map(f"{title}, depth {depths[-2]}, log10", INITIALIZATIONS, ACTIVATIONS, values,
-                   description="Blue: exploding; orange: vanishing; clear: order one; crossed: exactly 0 or overflow."))  # fmt: skip
+                   description="Blue: exploding; orange: vanishing; crossed: exactly 0 or overflow."))  # fmt: skip
     lab.data(cells=[{f: getattr(c, f) for f in SweepCell.__slots__} for c in cells.values()])
     compare(lab, cells, depths, width)
 

@@ -33,6 +33,9 @@ def run(lab: Lab) -> None:
 
 def examine_batchnorm(lab: Lab) -> None:
     lab.section("BatchNorm: two functions in one module")
+    lab.prose("""In train mode each channel is normalized with the mean and the *biased* variance of its batch, and the
+        running statistics take a step of 0.1 towards the batch's mean and *unbiased* variance. In eval mode the batch
+        plays no part. Tolerances follow from float32: a few roundings, and the cancellation in x − mean.""")
     norm = nn.BatchNorm1d(CHANNELS)
     with torch.no_grad():
         norm.weight.uniform_(0.5, 2)
@@ -68,6 +71,8 @@ def examine_batchnorm(lab: Lab) -> None:
 
 def examine_dropout(lab: Lab) -> None:
     lab.section("Dropout: same mean, more variance")
+    lab.prose("""What survives is divided by 1 − p, so the expectation stays; the mean square grows by the same factor. That
+        noise is the regularizer, and the reason a prediction in train mode is one draw of many.""")
     n = 200_000 if lab.fast else 2_000_000
     x = torch.randn(n) + 1
     y = F.dropout(x, DROP, training=True)
@@ -87,6 +92,8 @@ def examine_dropout(lab: Lab) -> None:
 
 def examine_adam(lab: Lab, data: Mnist) -> None:
     lab.section("Adam: the size of a step")
+    lab.prose("""Adam divides a running mean of gradients by the root of a running mean of their squares. Bias correction
+        makes the first ratio exactly g/(|g| + ε): every coordinate moves by lr. Later the ratio is bounded.""")
     model = ModernMlp()
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE, betas=(BETA1, BETA2))
     moved: list[Tensor] = []

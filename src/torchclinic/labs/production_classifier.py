@@ -18,7 +18,7 @@ from torchclinic.models import ModernMlp
 from torchclinic.training import evaluate, train_recipe
 
 SEEDS = {"subset": 3, "mnist": 5}
-ACCURACY = {"subset": 0.94, "mnist": 0.98}  # to be reached by every seed
+ACCURACY = {"subset": 0.93, "mnist": 0.98}  # to be reached by every seed
 
 
 def run(lab: Lab) -> None:
@@ -29,6 +29,7 @@ def run(lab: Lab) -> None:
 
 def examine_accuracy(lab: Lab, data: Mnist) -> ModernMlp:
     lab.section("All of it together")
+    lab.prose("""A network that is shipped is not a lucky seed: the claim is about the worst of several.""")
     seeds = 1 if lab.fast and lab.options.data == "subset" else SEEDS[lab.options.data]
     reached: list[float] = []
     for seed in range(lab.seed, lab.seed + seeds):

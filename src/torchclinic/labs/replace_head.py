@@ -31,7 +31,7 @@ def run(lab: Lab, model: CifarResNet, trained: bool) -> None:
 
     def step() -> None:
         model.train()
-        F.cross_entropy(model(x[:32]), y[:32]).backward()  # type: ignore[no-untyped-call]
+        F.cross_entropy(model(x[:32]), y[:32]).backward()
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         torch.optim.SGD(trained, LEARNING_RATE, weight_decay=5e-4).step()
 
@@ -57,7 +57,7 @@ def run(lab: Lab, model: CifarResNet, trained: bool) -> None:
     optimizer = torch.optim.SGD(model.fc.parameters(), LEARNING_RATE, momentum=0.9)
     for _ in range(STEPS):
         optimizer.zero_grad()
-        F.cross_entropy(model.fc(features), y).backward()  # type: ignore[no-untyped-call]
+        F.cross_entropy(model.fc(features), y).backward()
         optimizer.step()
     with torch.no_grad():
         accuracy = float((model.fc(test_features).argmax(1) == test_y).float().mean())

@@ -70,7 +70,7 @@ def _pairs(model: nn.Module, example: Tensor) -> list[tuple[str, str]]:
     ]
 
 
-class _Outputs(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Outputs(TorchDispatchMode):
     """Outputs of convolutions, kept so that their ids stay their own, and how many operations read each."""
 
     def __init__(self) -> None:

@@ -127,7 +127,7 @@ def receptive_field(model: nn.Module, input_shape: Sequence[int]) -> ReceptiveFi
     return ReceptiveFields(tuple(recorder.rows), shape)
 
 
-class _Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Follower(TorchDispatchMode):
     """Knows the field of every tensor that came from the input."""
 
     def __init__(self, x: Tensor) -> None:

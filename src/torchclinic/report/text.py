@@ -4,10 +4,17 @@ What a report says may come from a stranger's script: no string is read as marku
 not sent.
 """
 
+# ruff: noqa: E402
 import io
+import random
 import re
 from collections.abc import Iterable, Sequence
 from unicodedata import category
+
+_STATE = random.getstate()
+import rich.style  # noqa: F401  its first import draws from the global generator (rich 15.0)
+
+random.setstate(_STATE)
 
 from rich import box
 from rich.console import Console, RenderableType

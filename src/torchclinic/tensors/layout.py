@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 import torch
 
 from torchclinic.errors import InputError
 from torchclinic.tensors.explanation import plural
-from torchclinic.tensors.lattice import merge_terms, reachable, visits_twice
+from torchclinic.tensors.lattice import Term, merge_terms, reachable, visits_twice
 
-COUNTED = 1 << 20  # elements of an overlapping layout whose addresses are listed one by one
+COUNTED = 1 << 17  # elements of an overlapping layout whose addresses are listed one by one
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,9 @@ class Layout:
         """Number of different addresses; None when it cannot be told within the bound."""
         if self.overlapping is False:
             return self.numel
-        dims = [(n, s) for n, s in zip(self.shape, self.stride, strict=True) if n > 1 and s > 0]
-        runs = merge_terms((s, n - 1) for n, s in dims)
-        if len(runs) <= 1:
-            return 1 + sum(bound for _, bound in runs)
-        if prod(bound + 1 for _, bound in runs) > COUNTED:
-            return None
-        addresses = np.zeros(1, dtype=np.int64)
-        for step, bound in runs:
-            addresses = np.unique(addresses[:, None] + step * np.arange(bound + 1))
-        return len(addresses)
+        runs = merge_terms((s, n - 1) for n, s in zip(self.shape, self.stride, strict=True) if s > 0)
+        counts = [_count_sums(group) for group in interleaved(runs)]
+        return prod(count for count in counts if count is not None) if None not in counts else None
 
     def address(self, index: Sequence[int]) -> int:
         """Place of an element in the storage, in elements."""
@@ -113,6 +106,33 @@ class Chunk:
     dims: tuple[int, ...]
     size: int
     stride: int  # of the innermost dimension
+
+
+def interleaved(runs: Iterable[Term]) -> Iterator[list[Term]]:
+    """Groups of runs whose sums do not mix: the steps of the later groups share a divisor beyond all earlier sums."""
+    ordered = sorted(runs)
+    group: list[Term] = []
+    span = 0
+    for place, (step, bound) in enumerate(ordered):
+        if group and gcd(*(later for later, _ in ordered[place:])) > span:
+            yield group
+            group = []
+        group.append((step, bound))
+        span += step * bound
+    if group:
+        yield group
+
+
+def _count_sums(runs: Sequence[Term]) -> int | None:
+    """Number of different sums of runs; None when there are too many to list."""
+    if len(runs) == 1:
+        return runs[0][1] + 1
+    if prod(bound + 1 for _, bound in runs) > COUNTED:
+        return None
+    sums = np.zeros(1, dtype=np.int64)
+    for step, bound in runs:
+        sums = np.unique(sums[:, None] + step * np.arange(bound + 1))
+    return len(sums)
 
 
 def require_tensor(value: object) -> torch.Tensor:

@@ -41,7 +41,8 @@ for i in range(20):
 """
 SCRIPTS = {
     "plain": LOOP,
-    "evaluation": LOOP + "net.eval()\nwith torch.no_grad():\n    print((net(x).argmax(1) == y).float().mean())\nnet.train()\n" + LOOP,
+    "evaluation": LOOP
+    + "net.eval()\nwith torch.no_grad():\n    print((net(x).argmax(1) == y).float().mean())\nnet.train()\n" + LOOP,
     "momentum-schedule": "opt = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9)\n"
     "s = torch.optim.lr_scheduler.CosineAnnealingLR(opt, 20)\n" + LOOP + "    s.step()\n",
     "accumulation": """

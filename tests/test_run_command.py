@@ -14,7 +14,9 @@ from torchclinic.rules.specimens import CLASSIFIER, REGRESSION, changed
 SICK = changed(CLASSIFIER, ("model(xb), yb", "model(xb).softmax(1), yb"))
 
 
-def run(tmp_path: Path, script: str, *options: str, command: str = "run", arguments: tuple[str, ...] = ()) -> tuple[int, dict]:
+def run(
+    tmp_path: Path, script: str, *options: str, command: str = "run", arguments: tuple[str, ...] = ()
+) -> tuple[int, dict]:
     """Exit code and JSON report, in this process."""
     path = tmp_path / "train.py"
     path.write_text(script)

@@ -46,7 +46,8 @@ def collect(session: "Session") -> RunRecord:
         *operations.copies.values(), *operations.pinned, *state.pinned, *modules.forwards, *modules.inputs,
         *training.backward_passes, *training.steps, *run.optimizers, *run.parameters,
         *(record for record, _ in state.schedulers.values()), *state.loaders.values(), *state.uses, *state.loads,
-        *state.clips, *(batch for model in modules.models.values() for batch in model.batches), *_retained(session), *session.probing.records,
+        *state.clips, *(batch for model in modules.models.values() for batch in model.batches), *_retained(session),
+        *session.probing.records,
     ]  # fmt: skip
     if session.numerics.first is not None:
         run.others.append(session.numerics.first)

@@ -97,13 +97,13 @@ class ModuleWatch:
             if not session.active:
                 if session.waiting or id(module) in models:
                     session.model_called(module)
-                if not session.active:
+                if not session.observing():
                     return original(module, *args, **kwargs)
             if session.quiet or not session.on_own_thread():
                 return original(module, *args, **kwargs)
             if not self.stack and id(module) in models:
                 session.model_begins()
-                if not session.active:
+                if not session.observing():
                     return original(module, *args, **kwargs)
             return self.observe(original, module, args, kwargs)
 

@@ -216,6 +216,9 @@ class Session:
 
     # -- what the parts ask -----------------------------------------------------------------------------------------
 
+    def observing(self) -> bool:
+        return self.active
+
     def recording(self) -> bool:
         return not self._dead and not self.quiet
 

@@ -24,7 +24,7 @@ def run(lab: Lab) -> None:
 
 def heat(lab: Lab) -> None:
     depths = FAST_DEPTHS if lab.fast else DEPTHS
-    width, steps = (32, 30) if lab.fast else (64, 100)
+    width, steps = (32, 30) if lab.fast else (48, 50)
     lab.section("Initialization × activation × depth")
     lab.prose(f"""Each cell is a network of {width} units per layer on a task with four classes, at initialization and after
         {steps} steps of gradient descent at the best of three learning rates. All initializations of one activation and depth

@@ -93,7 +93,8 @@ def wilson(count: int, n: int, z: float = 2.5758293035489004) -> tuple[float, fl
     p = count / n
     center = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, center - half), min(1.0, center + half)
+    # at the ends the bound is exact, and rounding must not move it
+    return max(0.0, center - half) if count else 0.0, min(1.0, center + half) if count < n else 1.0
 
 
 def dead_unit_share(samples: int, correlation: float = 0.0, mean: float = 0.0) -> float:

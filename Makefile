@@ -1,4 +1,4 @@
-# make lab   all labs on the embedded data, every claim verified -> build/lab/index.html
+# make lab   all labs on the embedded data at reduced sizes, every claim verified -> build/lab/index.html
 # make test  all tests
 # make check lint, types, layers
 
@@ -10,7 +10,7 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 .PHONY: lab test check wheel clean
 
 lab: $(VENV)/.runtime
-	$(VENV)/bin/torchclinic lab --out build/lab
+	$(VENV)/bin/torchclinic lab --fast --out build/lab
 	@echo "Report: build/lab/index.html"
 
 test: $(VENV)/.development

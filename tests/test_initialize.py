@@ -104,7 +104,9 @@ def test_dry_run_changes_nothing_and_says_what_a_run_would_do():
 
 def test_frozen_shared_and_trained_weights_are_kept():
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 50), nn.Linear(50, 50))
+    model = nn.Sequential(
+        nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 50), nn.Linear(50, 50)
+    )
     model[0].requires_grad_(False)
     model[4].weight = model[2].weight
     with torch.no_grad():

@@ -209,3 +209,9 @@ def test_depth_lost_of_simple_series(series, lost):
 def test_depth_lost_extrapolates_a_geometric_decay():
     assert theory.depth_lost([0.25**i for i in range(6)]) == pytest.approx(1 + 23, rel=1e-6)  # 2⁻²³ at a half per layer
     assert theory.depth_lost([16.0**i for i in range(6)]) == pytest.approx(1 + 23 / 2, rel=1e-6)
+
+
+def test_moments_on_the_sphere_are_those_of_a_coordinate():
+    square = theory.Activation("square", torch.square)
+    assert theory.mean_square(square, 1.0, sphere=50) == pytest.approx(3 * 50 / 52, rel=1e-6)  # E[z⁴] = 3N / (N + 2)
+    assert theory.mean_square(square, 1.0) == pytest.approx(3, rel=1e-9)

@@ -149,3 +149,9 @@ def test_bad_input_is_one_sentence_and_exit_code_2(trained, case, capsys, tmp_pa
     assert sentence in complaint
     assert "Traceback" not in complaint
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_its_data_leaves_no_folder(tmp_path, capsys):
+    assert run("train", "--data", "mnist", "--data-dir", tmp_path, "--out", tmp_path / "run") == 2
+    assert "holds no MNIST" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

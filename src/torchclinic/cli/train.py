@@ -68,15 +68,17 @@ def command(
 
     from torchclinic.cli.training_progress import Narrator
     from torchclinic.data import load_mnist
-    from torchclinic.training import choose_device, evaluate, train
+    from torchclinic.training import checkpoints, choose_device, evaluate, train
     from torchclinic.training.distributed import joined
     from torchclinic.training.reporting import training_report
 
     chosen = choose_device(device)
     with joined() as world:
         with world.first():
-            settings = _resumed(resume, out, options) if resume else _new(out, options, world.rank)
+            settings = _resumed(resume, out, options) if resume else _new(options)
             data = load_mnist(settings.data, data_dir)
+            if out is not None and world.rank == 0:
+                checkpoints.write_run(out, settings.to_dict())
         narrator = Narrator(settings, world.rank)
         with narrator:
             progress = train(settings, data, folder=resume or out, device=chosen, callbacks=[narrator], world=world)
@@ -89,16 +91,13 @@ def command(
     return 0
 
 
-def _new(out: Path | None, options: dict[str, Any], rank: int) -> Any:
-    from torchclinic.training import Settings, checkpoints, recipe_for
+def _new(options: dict[str, Any]) -> Any:
+    from torchclinic.training import Settings, recipe_for
 
     given = {name: value for name, value in options.items() if value is not None}
     model, data = given.get("model", "modern"), given.get("data", "subset")
     recipe = recipe_for(model, data).changed(**{name: options[name] for name in RECIPE_OPTIONS})
-    settings = Settings(recipe=recipe, **{name: given[name] for name in given if name not in RECIPE_OPTIONS})
-    if out is not None and rank == 0:
-        checkpoints.write_run(out, settings.to_dict())
-    return settings
+    return Settings(recipe=recipe, **{name: given[name] for name in given if name not in RECIPE_OPTIONS})
 
 
 def _resumed(resume: Path, out: Path | None, options: dict[str, Any]) -> Any:

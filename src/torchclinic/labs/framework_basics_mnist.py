@@ -15,8 +15,9 @@ from torch.nn import functional as F
 
 from torchclinic.data import load_mnist, normalize
 from torchclinic.labs.lab import Lab
-from torchclinic.labs.pictures import show_evaluation, show_layers, show_training
+from torchclinic.labs.pictures import show_layers, show_training
 from torchclinic.training import evaluate
+from torchclinic.training.reporting import evaluation_blocks
 
 PIXELS, HIDDEN_1, HIDDEN_2, CLASSES = 784, 256, 128, 10
 BATCH = 128  # images per step
@@ -141,7 +142,7 @@ def run(lab: Lab) -> None:
     )  # fmt: skip
     counted = result.confusion.diagonal().sum().item() / len(data.test_labels)
     lab.claim("confusion", "The diagonal of the confusion is the accuracy", predicted=counted, measured=result.accuracy)
-    show_evaluation(lab, model.hidden1.weight, data, result)
+    lab.blocks(evaluation_blocks(model, data, result))
 
 
 def _gradient(parameter: Tensor) -> Tensor:

@@ -33,7 +33,9 @@ def shifted_points(seed: int) -> tuple[Tensor, Tensor]:
     return x + 3, (x @ torch.randn(20, 4, generator=generator)).argmax(1)
 
 
-def train(phi: type[nn.Module], rate: float, norm: bool, x: Tensor, y: Tensor, seed: int) -> tuple[float, float, int, float]:
+def train(
+    phi: type[nn.Module], rate: float, norm: bool, x: Tensor, y: Tensor, seed: int
+) -> tuple[float, float, int, float]:
     """(dead share at the start, after 30 steps, findings of ACT001, final loss)."""
     torch.manual_seed(seed)
     norms: list[nn.Module] = [nn.BatchNorm1d(HIDDEN)] if norm else []
@@ -87,12 +89,18 @@ def born_dead(lab: Lab) -> None:
         for depth in depths:
             x = torch.tensor([[-1.0], [1.0]]).expand(networks, 2, 1)
             for _ in range(depth - 1):
-                x = torch.relu(x @ (torch.randn(networks, x.shape[2], width, generator=generator) * math.sqrt(2 / x.shape[2])))
+                x = torch.relu(
+                    x @ (torch.randn(networks, x.shape[2], width, generator=generator) * math.sqrt(2 / x.shape[2]))
+                )
             dead = int((x == 0).all((1, 2)).sum())
             low, high = theory.born_dead_bounds(depth, width)
             interval = theory.wilson(dead, networks)
             inside += interval[0] <= high and interval[1] >= low
-            for name, value in ((f"N = {width}", dead / networks), (f"N = {width}, low", low), (f"N = {width}, high", high)):
+            for name, value in (
+                (f"N = {width}", dead / networks),
+                (f"N = {width}, low", low),
+                (f"N = {width}, high", high),
+            ):
                 lines.setdefault(name, []).append((depth, value))
     dashed = [name for name in lines if "," in name]
     lab.figure(line_chart("Probability of being born dead", lines, "depth (layers)", "probability", markers=False, dashed=dashed,

@@ -71,6 +71,11 @@ class Lab:
     def figure(self, figure: Figure) -> None:
         self._add(figure)
 
+    def blocks(self, blocks: Iterable[Block]) -> None:
+        """Blocks of a report made elsewhere, as they are."""
+        for block in blocks:
+            self._add(block)
+
     def steps(self, title: str, figures: Iterable[Figure]) -> None:
         """Figures that show one thing changing: stepped through on a page."""
         self._add(Steps(title, tuple(figures)))

@@ -13,9 +13,9 @@ import torch
 import torchclinic as tc
 from torchclinic.data import Mnist, load_mnist, normalize
 from torchclinic.labs.lab import Lab
-from torchclinic.labs.pictures import show_evaluation
 from torchclinic.models import ModernMlp
 from torchclinic.training import evaluate, train_recipe
+from torchclinic.training.reporting import evaluation_blocks
 
 SEEDS = {"subset": 3, "mnist": 5}
 ACCURACY = {"subset": 0.93, "mnist": 0.98}  # to be reached by every seed
@@ -41,7 +41,7 @@ def examine_accuracy(lab: Lab, data: Mnist) -> ModernMlp:
     spread = f"{statistics.mean(reached):.4f} ± {statistics.stdev(reached):.4f}" if seeds > 1 else f"{reached[0]:.4f}"
     lab.claim("accuracy", f"Test accuracy of the worst of {seeds} seeds on {data.name}", predicted=ACCURACY[lab.options.data],
               measured=min(reached), relation="≥", note=f"mean and standard deviation {spread}")  # fmt: skip
-    show_evaluation(lab, next(model.parameters()), data, result)
+    lab.blocks(evaluation_blocks(model, data, result))
     return model
 
 

@@ -27,6 +27,7 @@ class Flow:
     depends: Names = NOTHING
     symmetric: bool = False  # distribution unchanged by a change of sign
     gaussian: bool = False
+    sphere: int = 0  # behind orthogonal weights: the dimension of the sphere the values are coordinates on
 
 
 def centered(values: dict[str, float]) -> bool:
@@ -66,7 +67,9 @@ def _forward(node: Node, inputs: list[Flow], sizes: list[int]) -> Flow | None:
             if not (source.gaussian or (phi.slopes is not None and source.symmetric)):
                 return None
             odd = source.odd if phi.odd else NOTHING
-            return Flow(recursions.forward_activation(source.value, phi), True, odd, source.depends, phi.odd)
+            return Flow(
+                recursions.forward_activation(source.value, phi, source.sphere), True, odd, source.depends, phi.odd
+            )
         case "norm":
             return _forward_norm(values, source)
         case "dropout":
@@ -98,7 +101,8 @@ def _forward_linear(node: Node, source: Flow) -> Flow | None:
     q = recursions.forward_linear(source.value, values["fan_in"], values["weight_mean_square"], bias)
     odd = frozenset({name}) | source.odd if bias == 0 else NOTHING
     gaussian = values["fan_in"] >= GAUSSIAN_FAN
-    return Flow(q, True, odd, source.depends | {name}, symmetric=True, gaussian=gaussian)
+    sphere = round(values["fan_in"]) if values["orthogonal"] else 0
+    return Flow(q, True, odd, source.depends | {name}, symmetric=True, gaussian=gaussian, sphere=sphere)
 
 
 def _forward_norm(values: dict[str, float], source: Flow) -> Flow | None:
@@ -164,7 +168,7 @@ def _backward(node: Node, source: Node, flow: Flow | None, signal: Flow) -> Flow
             assert phi is not None
             if phi.gated or not (signal.gaussian or (phi.slopes is not None and signal.symmetric)):
                 return None
-            return replace(flow, value=flow.value * slope_mean_square(phi, signal.value), predicted=True)
+            return replace(flow, value=flow.value * slope_mean_square(phi, signal.value, signal.sphere), predicted=True)
         case "norm" if "affine" in values:
             return replace(flow, value=flow.value * values["affine"], predicted=True)
         case "norm":

@@ -143,6 +143,17 @@ def _measure_weight(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
     operation.measured["weight_mean_square"] = torch.linalg.vector_norm(weight).square() / weight.numel()
     operation.measured["weight_mean"] = weight.mean()
     operation.measured["identical_rows"] = identical_rows(weight)
+    operation.measured["orthogonal"] = _orthogonal(weight)
+
+
+def _orthogonal(weight: Tensor) -> Tensor:
+    """1 if the first 32 rows of a matrix are orthogonal and of one length, up to rounding; else 0."""
+    if weight.dim() != 2 or weight.shape[0] > weight.shape[1] or weight.shape[1] < 4:
+        return weight.new_zeros(())
+    rows = weight[:32]
+    gram = rows @ rows.T
+    ideal = torch.eye(len(rows), device=gram.device, dtype=gram.dtype) * gram[0, 0]
+    return ((gram - ideal).abs().max() <= 1e-4 * gram[0, 0]).to(weight.dtype)
 
 
 def identical_rows(weight: Tensor, tolerance: float = 0.0) -> Tensor:

@@ -122,13 +122,17 @@ def _of_module(module: nn.Module) -> Activation:
     return Activation(name, module.forward)
 
 
-def mean_square(phi: Activation, q: float, *, mean: float = 0.0) -> float:
-    """E[φ(m + √q z)²] for z ~ N(0, 1). Reference: Poole et al. 2016, arXiv:1606.05340, eq. 3."""
+def mean_square(phi: Activation, q: float, sphere: int = 0) -> float:
+    """E[φ(√q z)²] for z ~ N(0, 1). Reference: Poole et al. 2016, arXiv:1606.05340, eq. 3.
+
+    With `sphere` = N, z is √N times a coordinate of a uniform point on the sphere in N dimensions instead: what an
+    orthogonal weight makes of its input. It differs from the normal by order 1 / N.
+    """
     if phi.gated:
-        return q * _integral(lambda z: phi.function(z * math.sqrt(q)).square())
-    if phi.slopes is not None and mean == 0:
+        return q * _integral(lambda z: phi.function(z * math.sqrt(q)).square(), sphere)
+    if phi.slopes is not None:
         return q * (phi.slopes[0] + phi.slopes[1]) / 2
-    return _integral(lambda z: phi.function(mean + z * math.sqrt(q)).square())
+    return _integral(lambda z: phi.function(z * math.sqrt(q)).square(), sphere)
 
 
 def fourth_moment(phi: Activation, q: float) -> float:
@@ -136,13 +140,13 @@ def fourth_moment(phi: Activation, q: float) -> float:
     return _integral(lambda z: phi.function(z * math.sqrt(q)).pow(4))
 
 
-def slope_mean_square(phi: Activation, q: float) -> float:
-    """E[φ'(√q z)²] for z ~ N(0, 1), by automatic differentiation. Reference: arXiv:1606.05340, eq. 6."""
+def slope_mean_square(phi: Activation, q: float, sphere: int = 0) -> float:
+    """E[φ'(√q z)²], z as in `mean_square`, by automatic differentiation. Reference: arXiv:1606.05340, eq. 6."""
     if phi.slopes is not None:
         return (phi.slopes[0] + phi.slopes[1]) / 2
     if phi.gated:
         raise InputError("A gated activation has two inputs, hence no single slope.")
-    return _integral(lambda z: derivative(phi, z * math.sqrt(q)).square())
+    return _integral(lambda z: derivative(phi, z * math.sqrt(q)).square(), sphere)
 
 
 def derivative(phi: Activation, x: Tensor) -> Tensor:
@@ -152,12 +156,12 @@ def derivative(phi: Activation, x: Tensor) -> Tensor:
     return gradient
 
 
-def _integral(function: Elementwise) -> float:
+def _integral(function: Elementwise, sphere: int = 0) -> float:
     """E[f(z)] for z ~ N(0, 1): Gauss-Legendre on 480 panels of [-12, 12], split at zero where rectifiers have their kink.
 
     Exact to 1e-12 for smooth f and to 1e-5 where f has a kink elsewhere.
     """
-    nodes, weights = _nodes()
+    nodes, weights = _nodes() if sphere < 4 else _sphere_nodes(sphere)
     return float((weights * function(nodes.clone()).detach()).sum())
 
 
@@ -172,3 +176,12 @@ def _nodes() -> tuple[Tensor, Tensor]:
     weights = torch.from_numpy(np.tile(w * width / 2, len(centers)))
     density = torch.exp(-nodes.square() / 2) / math.sqrt(2 * math.pi)
     return nodes, weights * density
+
+
+@cache
+def _sphere_nodes(dimension: int) -> tuple[Tensor, Tensor]:
+    """The same nodes, weighted by the density (1 - z² / N)^((N - 3) / 2) of a coordinate."""
+    nodes, weights = _nodes()
+    inside = (1 - nodes.square() / dimension).clamp_min(0)
+    density = weights * torch.exp(nodes.square() / 2) * inside.pow((dimension - 3) / 2)
+    return nodes, density / density.sum()

@@ -23,9 +23,9 @@ def backward_linear(delta: float, fan_out: float, weight_mean_square: float) -> 
     return fan_out * weight_mean_square * delta
 
 
-def forward_activation(q: float, phi: Activation) -> float:
-    """q' = E[φ(√q z)²]. Reference: Poole et al. 2016, arXiv:1606.05340, eq. 3."""
-    return mean_square(phi, q)
+def forward_activation(q: float, phi: Activation, sphere: int = 0) -> float:
+    """q' = E[φ(√q z)²]; `sphere` as in `mean_square`. Reference: Poole et al. 2016, arXiv:1606.05340, eq. 3."""
+    return mean_square(phi, q, sphere)
 
 
 def backward_activation(delta: float, q: float, phi: Activation) -> float:

@@ -300,6 +300,9 @@ class TrainingWatch:
 
     def before_step(self, optimizer: torch.optim.Optimizer, has_closure: bool) -> None:
         track = self.optimizer(optimizer)
+        if has_closure:  # it calls backward as often as it needs, within one step: the order says nothing
+            track.closed = True
+            track.pattern.clear()
         rate = float(optimizer.param_groups[0].get("lr", 1.0)) if optimizer.param_groups else 0.0
         if not track.rates or track.rates[-1][1] != rate:
             track.rates.append((track.steps, rate))

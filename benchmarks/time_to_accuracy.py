@@ -143,7 +143,7 @@ Written by `benchmarks/time_to_accuracy.py`, n = {len(recipes)} seeds, both ways
   training is timed, reading the data included, so time comes in whole epochs.
 - **Tutorial**: `DataLoader` over PIL images, no workers, conversion and normalization per image (written here; the
   operations are those of torchvision's `ToTensor` and `Normalize`), batch {TUTORIAL_BATCH}, Adam at {TUTORIAL_RATE}, fp32.
-- **Recipe**: `training.RECIPES["{MODEL}"]`, the default of `torchclinic train --model {MODEL} --data mnist`: all images
+- **Recipe**: `training.RECIPES["{MODEL}"]`, used by `torchclinic train --model {MODEL} --data mnist`: all images
   in one uint8 tensor, normalized by the batch; batch {ours.batch_size}, {ours.optimizer},
   {ours.schedule} up to {ours.learning_rate}, {ours.epochs} epochs, {precision}.
 - **Machine**: {processor()}, {threads} thread{"s" if threads > 1 else ""}, torch {torch.__version__},

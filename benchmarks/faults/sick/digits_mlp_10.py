@@ -27,7 +27,7 @@ model = nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 for step in range(101):
     pick = torch.randint(8000, (64,))
-    x = pixels.permute(2, 0, 1).reshape(8000, 784)[pick]
+    x = pixels.permute(2, 0, 1).contiguous().view(8000, 784)[pick]
     loss = nn.functional.cross_entropy(model(x), labels[pick])
     optimizer.zero_grad()
     loss.backward()

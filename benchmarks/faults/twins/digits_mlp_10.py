@@ -22,7 +22,7 @@ def load_digits(part, count):
 torch.manual_seed(0)
 images, labels = load_digits("train", 8000)
 pixels = images.flatten(1).t().contiguous().view(28, 28, 8000)
-flat = pixels.permute(2, 0, 1).reshape(8000, 784)
+flat = pixels.permute(2, 0, 1).contiguous().view(8000, 784)
 test_x, test_y = load_digits("t10k", 500)
 model = nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

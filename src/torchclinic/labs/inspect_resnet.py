@@ -29,7 +29,7 @@ from torchclinic.observe.footprint import fits, gradient_footprint
 EPSILON = torch.finfo(torch.float32).eps
 SHAPE = (3, 32, 32)
 BLOCKS = [f"layer{stage}.{index}" for stage in (1, 2, 3) for index in range(3)]
-ACCURACY = 0.90  # of ResNet-20 on CIFAR-10; He et al. report 0.9125 (table 6)
+ACCURACY = 0.8837  # of the carried weights, as their training recorded; He et al. report 0.9125 (table 6)
 # fmt: off
 
 
@@ -130,10 +130,11 @@ def _answers(lab: Lab, model: models.CifarResNet) -> None:
         return
     answers = torch.cat([model(normalize_rgb(part)).argmax(1) for part in torch.split(test.images, 500)])
     n, right = len(test.labels), int((answers == test.labels).sum())
-    slack = 3 * math.sqrt(ACCURACY * (1 - ACCURACY) / n) if lab.fast else 0.0
-    lab.claim("cifar10-accuracy", f"Accuracy on {n:,} test images of CIFAR-10", predicted=ACCURACY, relation="≥",
-        measured=right / n, tolerance=slack, source="He et al. 2015, table 6: 0.9125",
-        note="one training run, seed 0; slack of 3 standard errors on a part of the images")
+    slack = 3 * math.sqrt(ACCURACY * (1 - ACCURACY) / n) if lab.fast else 2 / n  # ties may fall either way
+    lab.claim("cifar10-accuracy", f"Accuracy on {n:,} test images of CIFAR-10: what the training recorded",
+        predicted=ACCURACY, relation="≈", measured=right / n, tolerance=slack,
+        source="He et al. 2015, table 6: 0.9125 after 164 epochs",
+        note="48 epochs on JPEG copies of the images, one run; on a part of them 3 standard errors")
 
 
 def _norm(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 
 from torchclinic.data import load_mnist
 from torchclinic.labs.lab import Lab
-from torchclinic.labs.optimizer_race import BATCH, OPTIMIZERS, network, train
+from torchclinic.labs.optimizer_race import BATCH, OPTIMIZERS, WIDTHS, network, train
 from torchclinic.report.model import Value
 from torchclinic.training import evaluate
 
@@ -31,7 +31,7 @@ def run(lab: Lab) -> None:
         for column, (name, rate) in enumerate(RUNS):
             for seed in seeds:
                 torch.manual_seed(seed)
-                model = network(norm=norm, dropout=dropout)
+                model = network(WIDTHS[lab.options.data], norm=norm, dropout=dropout)
                 train(model, OPTIMIZERS[name](model, rate), data, seed, steps, lambda _: False)
                 accuracy = evaluate(model, data.test_images, data.test_labels).accuracy
                 cells.setdefault((part, column), []).append(accuracy)

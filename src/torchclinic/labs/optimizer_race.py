@@ -22,7 +22,7 @@ from torchclinic.report.model import Value
 from torchclinic.training import evaluate
 
 BATCH, DROP = 64, 0.2
-WIDTHS = (784, 128, 64)  # narrow, because it is trained a hundred times
+WIDTHS = {"subset": (784, 128, 64), "mnist": (784, 256, 128)}  # narrow, because it is trained a hundred times
 GRID = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)  # learning rates, the same for all
 TARGETS = {"subset": (0.85, 0.90), "mnist": (0.95, 0.97)}  # test accuracy; 4,000 images do not teach 97 %
 LIMIT = {"subset": 120, "mnist": 3000}  # steps after which a run counts as not arrived
@@ -41,14 +41,14 @@ def run(lab: Lab) -> None:
     race(lab, data)
 
 
-def network(*, norm: bool, dropout: bool) -> nn.Sequential:
+def network(widths: tuple[int, ...], *, norm: bool, dropout: bool) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Flatten()]
-    for n_in, n_out in itertools.pairwise(WIDTHS):
+    for n_in, n_out in itertools.pairwise(widths):
         layers += [nn.Linear(n_in, n_out)]
         layers += [nn.BatchNorm1d(n_out)] if norm else []
         layers += [nn.ReLU()]
         layers += [nn.Dropout(DROP)] if dropout else []
-    return nn.Sequential(*layers, nn.Linear(WIDTHS[-1], 10))
+    return nn.Sequential(*layers, nn.Linear(widths[-1], 10))
 
 
 def train(
@@ -69,15 +69,15 @@ def train(
 
 
 def steps_to(
-    targets: tuple[float, ...], name: str, rate: float, data: Mnist, seed: int, *, every: int, limit: int
+    targets: tuple[float, ...], name: str, rate: float, data: Mnist, seed: int, *, source: str, limit: int
 ) -> list[float]:
-    """The first step, on a grid of `every`, at which test accuracy reaches each target; infinity if it never does."""
+    """The first step, on a grid of EVERY, at which test accuracy reaches each target; infinity if it never does."""
     torch.manual_seed(seed)
-    model = network(norm=True, dropout=True)
+    model = network(WIDTHS[source], norm=True, dropout=True)
     arrived = [NEVER] * len(targets)
 
     def look(step: int) -> bool:
-        if step % every == 0:
+        if step % EVERY[source] == 0:
             accuracy = evaluate(model, data.test_images[:LOOKED_AT], data.test_labels[:LOOKED_AT]).accuracy
             for i, target in enumerate(targets):
                 if accuracy >= target and arrived[i] == NEVER:
@@ -95,7 +95,7 @@ def race(lab: Lab, data: Mnist) -> None:
         every rate of one grid, and races at its best with seeds that had no say in the choice. A run that does not
         arrive counts as infinitely slow.""")
     targets, limit = TARGETS[lab.options.data], LIMIT[lab.options.data]
-    count = partial(steps_to, targets, data=data, every=EVERY[lab.options.data])
+    count = partial(steps_to, targets, data=data, source=lab.options.data)
     tuning = {(name, rate): count(name, rate, seed=lab.seed, limit=limit) for name in OPTIMIZERS for rate in GRID}
     best = {name: min(GRID, key=lambda rate: tuning[name, rate][::-1]) for name in OPTIMIZERS}
     columns = ("optimizer", *(f"{rate:g}" for rate in GRID), "best rate")

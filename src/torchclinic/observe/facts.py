@@ -41,7 +41,7 @@ def is_plain(value: object) -> bool:
     return (
         isinstance(value, Tensor)
         and type(value) in (Tensor, torch.nn.Parameter)
-        and value.device.type != "meta"
+        and not value.is_meta
         and value.layout is torch.strided
         and not value.is_quantized
         and not torch._C._functorch.is_functorch_wrapped_tensor(value)

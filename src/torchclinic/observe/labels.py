@@ -88,10 +88,13 @@ class LabelWatch:
             if plain and labels.dim() == 1 and 1 < len(labels) <= MOST_ROWS:
                 self._drawn = line, labels
 
+    def waits(self) -> bool:
+        """Whether labels were drawn since the last step."""
+        return self._drawn is not None
+
     def stepped(self) -> None:
-        """An optimizer has stepped."""
-        if self._drawn is None:
-            return
+        """An optimizer has stepped with the labels that were drawn."""
+        assert self._drawn is not None
         (line, labels), self._drawn = self._drawn, None
         stream = self.loaded.setdefault(line, LabelStream(line, loader=True))
         low, high = labels.aminmax()

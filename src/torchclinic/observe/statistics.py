@@ -1,58 +1,41 @@
 """Per-layer statistics on sampled steps, cheap enough for every step: a few fused reductions, read many steps later.
 
-A layer is a module with weights of its own and a tensor for its output. Rows of the batch are sampled where the output
-is large; sums stay on the device until a window of steps is full, then one transfer reads them all.
+A layer is a module with weights of its own and a tensor for its output. Sums stay on the device until a window of steps
+is full; then everything is read at once.
 """
 
 import math
 import weakref
-from collections.abc import Sequence
-from statistics import median
+from collections.abc import Iterator, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
-from torch.nn.modules.instancenorm import _InstanceNorm
 
 from torchclinic.observe.facts import is_plain
-from torchclinic.observe.series import SATURATING, LayerSeries, Window
+from torchclinic.observe.layer_track import LayerTrack
+from torchclinic.observe.series import RECTIFIERS, SATURATING, LayerSeries
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
 
 MOST_LAYERS = 400
-MOST_VALUES = 1 << 15  # of one output
-WEIGHT_SAMPLE = 1024  # elements of a weight whose change is followed
 WINDOW = 8  # sampled steps
 FIRST_WINDOWS = (1, 2, 4)  # the beginning is looked at more finely
-_CHANNELS_FIRST = (_ConvNd, _BatchNorm, _InstanceNorm, nn.GroupNorm)
+_READERS = frozenset(
+    [*RECTIFIERS, "leaky_relu", "gelu", "silu", "elu", "selu", "softplus", "softmax"]  # besides the saturating ones
+)
 
 
-class LayerTrack:
-    """One layer, and what waits to be read of it."""
+class Norms(NamedTuple):
+    """Of one step of an optimizer, for each of `tracks`: 0-d tensors, and the factors of the gradients' norms."""
 
-    __slots__ = ("counts", "dim", "highs", "lows", "moments", "ref", "samples", "saturation", "series", "sizes",
-                 "step", "weight")  # fmt: skip
-
-    def __init__(self, module: nn.Module, weight: Tensor | None, series: LayerSeries) -> None:
-        self.ref = weakref.ref(module)
-        self.weight = None if weight is None else weakref.ref(weight)
-        self.series = series
-        self.dim = 1 if isinstance(module, _CHANNELS_FIRST) else -1
-        self.step = -1
-        self.clear()
-
-    def clear(self) -> None:
-        self.highs: list[Tensor] = []  # per unit
-        self.lows: list[Tensor] = []
-        self.moments: list[Tensor] = []  # sum of squares, sum, sum of squares, sum ...
-        self.counts: list[int] = []
-        self.saturation: list[Tensor] = []
-        self.sizes: list[tuple[Tensor, Tensor, Tensor]] = []  # gradient, change, sampled weight
-        self.samples = 0
+    tracks: list[LayerTrack]
+    gradients: Sequence[Tensor]
+    factors: list[float]
+    changes: Sequence[Tensor] = ()
+    sizes: Sequence[Tensor] = ()
 
 
 class StatisticsWatch:
@@ -66,7 +49,9 @@ class StatisticsWatch:
         self._sampled = 0
         self._windows = 0
         self._weights: dict[int, list[LayerTrack]] = {}
-        self._before: dict[int, tuple[list[LayerTrack], Sequence[Tensor], tuple[Tensor, list[int]]]] = {}
+        self._before: dict[int, tuple[Norms, Tensor]] = {}  # and a sample of the weights
+        self._norms: list[Norms] = []
+        self._latest: tuple[Any, int, LayerTrack | None] = (lambda: None, 0, None)  # tensor, version, its measurement
         self._rate = float("nan")
 
     # -- which layers there are -------------------------------------------------------------------------------------
@@ -138,43 +123,30 @@ class StatisticsWatch:
         start = perf_counter()
         track.step = self.session.step
         if is_plain(result) and result.is_floating_point() and result.dim() >= 1 and _unwatched():
-            with self.session.own():
-                self._measure(track, result.detach() if result.dim() > 1 else result.detach()[:, None])
+            same, version, measured = self._latest
+            if measured is None or same() is not result or version != result._version or not track.share(measured):
+                with self.session.own():
+                    track.measure(result.detach() if result.dim() > 1 else result.detach()[:, None])
+                self._latest = weakref.ref(result), result._version, track
         self.seconds += perf_counter() - start
 
-    def _measure(self, track: LayerTrack, values: Tensor) -> None:
-        if values.numel() > MOST_VALUES:
-            values = values[: max(1, MOST_VALUES * len(values) // values.numel())]
-        if values.dtype is not torch.float32:
-            values = values.float()
-        dims = range(values.dim())
-        others = [dim for dim in dims if dim != track.dim % len(dims)]
-        high, low = values.amax(others), values.amin(others)
-        track.highs.append(high)
-        track.lows.append(low)
-        series = track.series
-        series.units = high.numel()
-        flat = values.reshape(-1)
-        track.moments += flat.dot(flat), flat.sum()
-        track.counts.append(flat.numel())
-        track.samples += flat.numel() // series.units
-        bound = SATURATING.get(series.followed_by)
-        if bound is not None:
-            track.saturation.append((values.abs() > bound).float().mean())
-
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """The norms of the gradients, and a sample of the weights that are about to change."""
+        """The norms of the gradients, and a sample of the weights that are about to change, on one device."""
         start = perf_counter()
         tracks = self._weights.get(id(optimizer))
         if tracks is None:
             owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
             tracks = [t for t in self.layers.values() if t.weight is not None and id(t.weight()) in owned]
             self._weights[id(optimizer)] = tracks
+        step = self.session.step
         with self.session.own():
-            live = [(t, w) for t in tracks if t.step == self.session.step and (w := _dense(t)) is not None]
+            live = [(t, w) for t in tracks if t.step == step and (w := t.with_gradient()) is not None]
+            live = [(t, w) for t, w in live if w.device == live[0][1].device]
             if live and _unwatched():
-                gradients = torch._foreach_norm([w.grad.detach() for _, w in live if w.grad is not None])
-                self._before[id(optimizer)] = [t for t, _ in live], gradients, self._samples([w for _, w in live])
+                samples = [t.norm_sample(w.grad.detach(), step) for t, w in live if w.grad is not None]
+                gradients = torch._foreach_norm([rows for rows, _ in samples])
+                norms = Norms([t for t, _ in live], gradients, [factor for _, factor in samples])
+                self._before[id(optimizer)] = norms, torch.cat([t.piece(w) for t, w in live])
             self._rate = float(optimizer.param_groups[0].get("lr", math.nan))
         self.seconds += perf_counter() - start
 
@@ -183,26 +155,16 @@ class StatisticsWatch:
         start = perf_counter()
         entry = self._before.pop(id(optimizer), None)
         if entry is not None:
-            tracks, gradients, before = entry
-            weights = [t.weight() for t in tracks if t.weight is not None]
-            if all(weight is not None for weight in weights):
+            norms, before = entry
+            weights = [w for t in norms.tracks if (w := t.live_weight()) is not None]
+            if len(weights) == len(norms.tracks):
                 with self.session.own():
-                    now, sizes = self._samples([weight for weight in weights if weight is not None])
-                    change = torch._foreach_norm((now - before[0]).split(sizes))
-                    size = torch._foreach_norm(now.split(sizes))
-                    for track, *norms in zip(tracks, gradients, change, size, strict=True):
-                        track.sizes.append((norms[0], norms[1], norms[2]))
+                    pieces = [track.piece(weight) for track, weight in zip(norms.tracks, weights, strict=True)]
+                    now = torch.cat(pieces)
+                    lengths = [piece.numel() for piece in pieces]
+                    changes, sizes = _norms(now - before, lengths), _norms(now, lengths)
+                    self._norms.append(norms._replace(changes=changes, sizes=sizes))
         self.seconds += perf_counter() - start
-
-    def _samples(self, weights: list[Tensor]) -> tuple[Tensor, list[int]]:
-        """Up to 1,024 neighbouring elements of each, at a place that moves from step to step, and their numbers."""
-        pieces = []
-        for weight in weights:
-            flat = weight.detach()
-            flat = flat.view(-1) if flat.is_contiguous() else flat.flatten()
-            start = self.session.step * 7919 % max(1, flat.numel() - WEIGHT_SAMPLE)
-            pieces.append(flat[start : start + WEIGHT_SAMPLE])
-        return torch.cat(pieces), [piece.numel() for piece in pieces]
 
     def end_step(self) -> None:
         """After a sampled step: read the window when it is full."""
@@ -212,17 +174,38 @@ class StatisticsWatch:
             self.flush()
 
     def flush(self) -> None:
-        """Read everything that waits, in one transfer per device, and start a new window."""
+        """Read everything that waits, and start a new window."""
         start = perf_counter()
         waiting = [track for track in self.layers.values() if track.samples]
         with self.session.own():
-            numbers = _read([_reductions(track) for track in waiting])
-            for track, values in zip(waiting, numbers, strict=True):
-                track.series.add(_window(track, values, self._rate))
+            self._read_norms()
+            weights = self._weight_norms(waiting)
+            arrays = _read([tensor for track in waiting for tensor in track.waiting()])
+            for track, weight in zip(waiting, weights, strict=True):
+                track.series.add(track.window(next(arrays), next(arrays), next(arrays), weight, self._rate))
                 track.clear()
         self._windows += bool(waiting)
         self._sampled = 0
         self.seconds += perf_counter() - start
+
+    def _read_norms(self) -> None:
+        """Hand the norms of the waiting steps to their layers."""
+        waiting, self._norms = self._norms, []
+        arrays = _read([torch.stack((*n.gradients, *n.changes, *n.sizes)) for n in waiting])
+        for norms, array in zip(waiting, arrays, strict=True):
+            rows = zip(norms.tracks, norms.factors, *array.reshape(3, -1).tolist(), strict=True)
+            for track, factor, gradient, change, size in rows:
+                track.sizes.append((gradient * factor, change, size))
+
+    def _weight_norms(self, tracks: list[LayerTrack]) -> list[float]:
+        """The norm of each layer's weight, NaN without one; of large ones it is estimated from rows."""
+        found = [(i, track.norm_sample(w.detach(), track.step)) for i, track in enumerate(tracks)
+                 if (w := track.live_weight()) is not None]  # fmt: skip
+        result = [math.nan] * len(tracks)
+        norms = _read(list(torch._foreach_norm([rows for _, (rows, _) in found]))) if found else iter(())
+        for (i, (_, factor)), norm in zip(found, norms, strict=True):
+            result[i] = float(norm) * factor
+        return result
 
     def records(self) -> list[LayerSeries]:
         """Everything so far, in the order of the forward pass."""
@@ -230,84 +213,29 @@ class StatisticsWatch:
         return [track.series for track in self.layers.values() if track.series.windows]
 
 
-_READERS = frozenset(
-    [
-        "relu",
-        "relu_",
-        "relu6",
-        "hardtanh",
-        "threshold",
-        "leaky_relu",
-        "gelu",
-        "silu",
-        "elu",
-        "selu",
-        "softplus",
-        "softmax",
-    ]
-)
-
-
 def _unwatched() -> bool:
     """No mode of the user's would see our operations."""
     return torch._C._len_torch_dispatch_stack() == 0
 
 
-def _dense(track: LayerTrack) -> Tensor | None:
-    weight = track.weight() if track.weight is not None else None
-    if weight is None or weight.grad is None or weight.grad.layout is not torch.strided:
-        return None
-    return weight
+def _norms(joined: Tensor, lengths: list[int]) -> Sequence[Tensor]:
+    """The norm of each piece of a vector; one reduction where they are equally long."""
+    if all(length == lengths[0] for length in lengths):
+        return torch.linalg.vector_norm(joined.view(len(lengths), -1), dim=1).unbind()
+    return torch._foreach_norm(joined.split(lengths))
 
 
-def _reductions(track: LayerTrack) -> list[Tensor]:
-    """What `_window` needs, as 0-d tensors in its order."""
-    highs = torch.stack([high for high in track.highs if high.numel() == track.series.units])
-    lows = torch.stack([low for low in track.lows if low.numel() == track.series.units])
-    weight = track.weight() if track.weight is not None else None
-    norm = torch.linalg.vector_norm(weight.detach()) if weight is not None else torch.full((), math.nan)
-    fixed = [lows.amin(), highs.amax(), (highs.amax(0) <= 0).sum(), (highs - lows).max(), norm]
-    return [*fixed, *track.moments, *track.saturation, *(n for triple in track.sizes for n in triple)]
-
-
-def _read(lists: list[list[Tensor]]) -> list[list[float]]:
-    flat = [value for values in lists for value in values]
-    devices = {value.device for value in flat}
-    if len(devices) > 1:
-        numbers = [float(value) for value in flat]
-    else:
-        numbers = torch.stack([v if v.dtype is torch.float32 else v.float() for v in flat]).tolist() if flat else []
-    result, at = [], 0
-    for values in lists:
-        result.append(numbers[at : at + len(values)])
-        at += len(values)
-    return result
-
-
-def _window(track: LayerTrack, numbers: list[float], rate: float) -> Window:
-    low, high, dead, varying, weight = numbers[:5]
-    at = 5 + len(track.moments)
-    moments = numbers[5:at]
-    saturation = numbers[at : at + len(track.saturation)]
-    sizes = numbers[at + len(track.saturation) :]
-    gradients, changes, weights = sizes[::3], sizes[1::3], sizes[2::3]
-    ratios = [change / size for change, size in zip(changes, weights, strict=True) if size > 0]
-    count = sum(track.counts)
-    mean, square = sum(moments[1::2]) / count, sum(moments[::2]) / count
-    return Window(
-        track.step,
-        track.samples,
-        mean,
-        math.sqrt(max(0.0, square - mean * mean)) if math.isfinite(square) else math.nan,
-        low,
-        high,
-        int(dead),
-        sum(saturation) / len(saturation) if saturation else 0.0,
-        varying if max(track.counts) > track.series.units else math.nan,
-        median(gradients) if gradients else math.nan,
-        max(filter(math.isfinite, gradients), default=math.nan),
-        median(ratios) if ratios else math.nan,
-        max(filter(math.isfinite, ratios), default=math.nan),
-        weight,
-        rate,
-    )
+def _read(tensors: list[Tensor]) -> Iterator[Any]:
+    """The tensors as arrays, float32, in their order; one transfer for each device."""
+    arrays: dict[int, Any] = {}
+    away: dict[torch.device, list[int]] = {}
+    for i, tensor in enumerate(tensors):
+        if tensor.is_cpu:
+            arrays[i] = (tensor if tensor.dtype is torch.float32 else tensor.float()).numpy()
+        else:
+            away.setdefault(tensor.device, []).append(i)
+    for places in away.values():
+        joined = torch.cat([tensors[i].reshape(-1).float() for i in places]).cpu()
+        for i, piece in zip(places, joined.split([tensors[i].numel() for i in places]), strict=True):
+            arrays[i] = piece.reshape(tensors[i].shape).numpy()
+    return (arrays[i] for i in range(len(tensors)))

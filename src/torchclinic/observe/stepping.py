@@ -74,8 +74,9 @@ class StepWatch:
         if session.training.inside_step:
             return
         session.steps_total += 1
-        with session.own():
-            session.labels.stepped()
+        if session.labels.waits():
+            with session.own():
+                session.labels.stepped()
         if id(optimizer) in self._stepped or not self._stepped:
             self._stepped.clear()
             session.step += 1

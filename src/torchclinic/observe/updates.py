@@ -144,8 +144,10 @@ class UpdateWatch:
 
     def _vanished(self, track: OptimizerTrack) -> None:
         """No gradient has a single entry that is not zero."""
+        if not self.session.active:
+            return
         entries = [p.grad for p in track.parameters() if p.grad is not None and is_plain(p.grad)]
-        if self.session.active and entries and (self.half_autocast or entries[0].dtype is torch.float16):
+        if entries and (self.half_autocast or entries[0].dtype is torch.float16):
             numel = sum(gradient.numel() for gradient in entries)
             self._lost("gradient", "torch.float16", numel, numel)
 

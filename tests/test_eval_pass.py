@@ -2,7 +2,6 @@
 
 import copy
 from collections import namedtuple
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,23 +9,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observer_fixtures import assert_no_trace, assert_same_bits, bits_of, observe
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from observer_fixtures import assert_no_trace, assert_same_bits, bits_of, observe
 from torchclinic.errors import InputError
 from torchclinic.observe.eval_pass import MOST_ROWS, eval_pass
 from torchclinic.observe.session import Session
-
 
 STREAM = torch.Generator()
 
 
 @pytest.fixture(autouse=True)
-def strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
     torch.manual_seed(0)
-    yield
 
 
 class Applied(nn.Module):
@@ -150,7 +147,7 @@ def test_arguments_without_four_common_rows_are_not_run(args: tuple[Tensor, ...]
     assert eval_pass(Counting(), args, {}, 0) is None
 
 
-Pair = namedtuple("Pair", "x mask")  # noqa: PYI024 - what users write
+Pair = namedtuple("Pair", "x mask")
 
 
 @dataclass

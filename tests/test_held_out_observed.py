@@ -1,6 +1,5 @@
 """Which evaluated rows training has used is what a set of their bytes says."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,21 +7,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observer_fixtures import assert_no_trace, bits_of, observe
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from observer_fixtures import assert_no_trace, bits_of, observe
 from torchclinic.observe.held_out import HeldOutWatch, held_out_name
 from torchclinic.observe.later_records import HeldOutUse
 from torchclinic.observe.session import Session
 
 
 @pytest.fixture(autouse=True)
-def strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
     torch.manual_seed(0)
-    yield
 
 
 def row_bytes(tensor: Tensor) -> list[bytes]:

@@ -1,14 +1,13 @@
 """What is recorded of clipping, weight decay and half precision is what a calculation by hand gives."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from observer_fixtures import assert_no_trace, bits_of, observe
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from observer_fixtures import assert_no_trace, bits_of, observe
 from torchclinic.observe.session import Session
 from torchclinic.observe.updates import HALF_NORMAL
 
@@ -17,10 +16,9 @@ CLIPS = {"clip_grad_norm_": 0.05, "clip_grad_value_": 0.01}
 
 
 @pytest.fixture(autouse=True)
-def strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
     torch.manual_seed(0)
-    yield
 
 
 def length(tensors: Any) -> float:

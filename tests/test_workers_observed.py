@@ -3,15 +3,15 @@
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from observer_fixtures import assert_no_trace, observe
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
+from observer_fixtures import assert_no_trace, observe
 from torchclinic.observe.session import Session
 from torchclinic.observe.workers import states
 
@@ -22,10 +22,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  #
 
 
 @pytest.fixture(autouse=True)
-def strict(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
     torch.manual_seed(0)
-    yield
 
 
 class Drawing(Dataset[tuple[int, int]]):

@@ -50,7 +50,6 @@ with warnings.catch_warnings(record=True) as heard:
 print([(w.filename, w.lineno) for w in heard], file=sys.stderr)
 """
 SCRIPTS = {
-    "interrupted": "def work():\n    step()\n    raise KeyboardInterrupt\nwork()",
     "warnings": WARNINGS,
     "warnings-once": "warnings.simplefilter('once')" + WARNINGS,
     "warnings-module": "warnings.simplefilter('module')" + WARNINGS,

@@ -93,7 +93,7 @@ class _Names:
             owned=bool(stepping),
             owner_steps=max((t.steps for t in stepping), default=0),
             line=line or track.line.partition("|")[2],
-            initialized_line=self.session.training.initialized_on(key),
+            initialized_line=track.made,
             requires_grad=track.requires_grad,
             module_ran=modules.ran.get(owner[0], 0),
             backwards=track.backwards,

@@ -71,6 +71,10 @@ class RankWatch:
 
     # -- samplers ---------------------------------------------------------------------------------------------------
 
+    def opened(self, iterator: Any) -> None:
+        """A loader is iterated anew; an earlier iterator may have had the same id."""
+        self._draws.pop(id(iterator), None)
+
     def drawn(self, loader_sampler: Any, iterator: Any, line: str) -> None:
         """A batch was drawn; the second one after a step shows that the loader feeds a training."""
         if not isinstance(loader_sampler, DistributedSampler) or not loader_sampler.shuffle:

@@ -51,6 +51,7 @@ class LossCall:
     value: float = NAN
     options: dict[str, object] = field(default_factory=dict)
     failed: bool = False  # the call raised
+    built: str = ""  # where the loss module was made, if the call went through one
 
 
 @dataclass(slots=True)
@@ -245,6 +246,7 @@ class LoaderRecord:
     iterators: int
     drawn: int
     single: int  # iterators that gave exactly one batch
+    built: str = ""  # where the loader was made
 
 
 @dataclass(slots=True)

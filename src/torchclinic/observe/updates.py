@@ -150,6 +150,7 @@ class UpdateWatch:
             return
         entries = [p.grad for p in track.parameters() if p.grad is not None and is_plain(p.grad)]
         if entries and (self.half_autocast or entries[0].dtype is torch.float16) and not any(nonzero(entries)):
+            self._half_line = self._half_line or track.line
             numel = sum(gradient.numel() for gradient in entries)
             self._lost("gradient", "torch.float16", numel, numel)
 

@@ -78,9 +78,15 @@ class FreezeProof:
             f"{len(self.leaked)} that should have stayed moved.",
             sections=(Section("Every parameter and buffer", (Table(columns, rows),)),),
             findings=findings,
-            checked=tuple(f"{t.name} stayed, bit for bit" for t in self.tensors.values() if t.frozen and not t.changed),
+            checked=tuple(self._stayed()),
             data={"ok": self.ok, "changed": list(self.changed), "unchanged": list(self.unchanged)},
         )
+
+    def _stayed(self) -> Iterator[str]:
+        for kind in ("parameter", "buffer"):
+            number = sum(t.frozen and not t.changed for t in self.tensors.values() if t.kind == kind)
+            if number:
+                yield f"{number} frozen {kind}{'s' * (number > 1)} stayed, bit for bit"
 
     def to_dict(self) -> dict[str, Any]:
         return self.report().to_dict()

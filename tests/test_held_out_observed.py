@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from observer_fixtures import assert_no_trace, bits_of, observe
 from torchclinic.observe.held_out import HeldOutWatch, held_out_name
-from torchclinic.observe.later_records import HeldOutUse
+from torchclinic.observe.records import HeldOutUse
 from torchclinic.observe.session import Session
 
 

@@ -14,8 +14,8 @@ from torchclinic.observe.arguments import apply, common_rows, first_rows
 from torchclinic.observe.dataflow import plain_name, tensors_in
 from torchclinic.observe.facts import fingerprint, is_plain
 from torchclinic.observe.guard import untouched
-from torchclinic.observe.later_records import EvalPass, RandomCall
 from torchclinic.observe.lines import call_text, user_line
+from torchclinic.observe.records import EvalPass, RandomCall
 
 MOST_ROWS = 32
 LEAST_ROWS = 4  # two are kept, the others replaced

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from torchclinic.observe.facts import is_plain, real_numbers
 from torchclinic.observe.frames import is_own
-from torchclinic.observe.later_records import HeldOutUse
 from torchclinic.observe.lines import is_user_file
+from torchclinic.observe.records import HeldOutUse
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -13,7 +13,7 @@ from torchclinic.observe.dataflow import tensors_in
 from torchclinic.observe.eval_pass import outputs_of
 from torchclinic.observe.facts import is_plain
 from torchclinic.observe.guard import untouched
-from torchclinic.observe.later_records import ModeGap
+from torchclinic.observe.records import ModeGap
 
 if TYPE_CHECKING:
     from torchclinic.observe.modules import ModelTrack

@@ -1,14 +1,15 @@
 """What happens to a gradient on its way into the weights: clipping, weight decay, half precision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from torchclinic.observe.facts import is_plain
-from torchclinic.observe.later_records import ClipUse, DecayUse, HalfUse
 from torchclinic.observe.lines import user_line
+from torchclinic.observe.records import ClipUse, DecayUse, HalfUse
 from torchclinic.observe.tracks import OptimizerTrack, nonzero
 
 if TYPE_CHECKING:
@@ -164,6 +165,14 @@ class UpdateWatch:
         use.lost += lost
         use.steps += 1
         use.step_share += elements > 0 and lost >= 0.9 * elements  # a count until the records are collected
+
+    def records(self) -> Iterator[ClipUse | DecayUse | HalfUse]:
+        for clip in self.clips.values():
+            clip.steps = self.session.step
+            yield clip
+        yield from self.decays.values()
+        for half in self.halves.values():
+            yield replace(half, step_share=half.step_share / half.steps, scaled=self.session.run.scaled)
 
 
 def _gradients(tensors: list[Tensor]) -> list[Tensor]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from torchclinic.observe.later_records import WorkerRandomness
+from torchclinic.observe.records import WorkerRandomness
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

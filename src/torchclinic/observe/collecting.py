@@ -28,7 +28,7 @@ def collect(session: "Session") -> RunRecord:
     run.manual_updates = any(record.reached and not record.unchanged and not record.owned for record in run.parameters)
     for scheduler, _ in session.state.schedulers.values():
         scheduler.epochs = max((loader.iterators for loader in session.state.loaders.values()), default=0)
-    operations, state, modules = session.operations, session.state, session.modules
+    memory, state, modules = session.memory, session.state, session.modules
     for facts in modules.inputs:
         facts.trained = True
     for model in modules.models.values():
@@ -38,8 +38,8 @@ def collect(session: "Session") -> RunRecord:
     run.layers = session.statistics.records()
     run.others = [
         *run.layers,
-        *operations.losses, *operations.elementwise, *operations.overlapping, *operations.mutated.values(),
-        *operations.copies.values(), *operations.pinned, *state.pinned, *modules.forwards, *modules.inputs,
+        *session.losses.calls, *session.operations.elementwise, *memory.overlapping, *memory.mutated.values(),
+        *memory.copies.values(), *memory.pinned, *state.pinned, *modules.forwards, *modules.inputs,
         *training.backward_passes, *training.steps, *run.optimizers, *run.parameters,
         *(record for record, _ in state.schedulers.values()), *state.loaders.values(), *state.uses, *state.loads,
         *state.clips, *(batch for model in modules.models.values() for batch in model.batches), *retained(session),

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from torchclinic.observe.facts import operand
 from torchclinic.observe.lines import line_of_traceback
-from torchclinic.observe.operations import LOSSES, fill_loss
+from torchclinic.observe.losses import LOSSES, fill_loss
 from torchclinic.observe.records import Failure, LossCall
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _loss(session: "Session", function: str, frame: FrameType, line: str) -> Non
     prediction, target = frame.f_locals.get("input"), frame.f_locals.get("target")
     if not isinstance(prediction, Tensor) or not isinstance(target, Tensor):
         return
-    if any(call.failed for call in session.operations.losses):
+    if any(call.failed for call in session.losses.calls):
         return
     untrained = session.step == 0
     call = LossCall(
@@ -44,4 +44,4 @@ def _loss(session: "Session", function: str, frame: FrameType, line: str) -> Non
     with torch.no_grad():
         fill_loss(call, prediction, target, session.measurements)
         session.measurements.flush()
-    session.operations.losses.append(call)
+    session.losses.calls.append(call)

@@ -26,6 +26,8 @@ from torchclinic.observe.facts import Measurements
 from torchclinic.observe.frames import forget_doubles, wrap_warn
 from torchclinic.observe.held_out import HeldOutWatch
 from torchclinic.observe.labels import LabelWatch
+from torchclinic.observe.losses import LossWatch
+from torchclinic.observe.memory import MemoryWatch
 from torchclinic.observe.modules import ModuleWatch
 from torchclinic.observe.numerics import Numerics
 from torchclinic.observe.operations import OperationWatch
@@ -87,6 +89,8 @@ class Session:
         self.backward = BackwardWatch(self)
         self.stepping = StepWatch(self)
         self.operations = OperationWatch(self)
+        self.losses = LossWatch(self)
+        self.memory = MemoryWatch(self)
         self.numerics = Numerics(self)
         self.state = StateWatch(self)
         self.probing = Probing(self)
@@ -273,7 +277,7 @@ class Session:
             return  # the user's own mode lies above; try again after the next step
         with self.own():
             self.measurements.flush()
-            self.operations.end_window()
+            self.memory.end_window()
             self._close_forwards()
             find_cuts(self)
             find_retained(self)
@@ -329,7 +333,7 @@ class Session:
             self.run.observed_steps += 1
             with self.own():
                 self.measurements.flush()
-                self.operations.end_window()
+                self.memory.end_window()
                 self._close_forwards()
                 self.statistics.learn()
             self._trim()

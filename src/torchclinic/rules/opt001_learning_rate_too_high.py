@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
-from torchclinic.observe.operations import LOSSES
+from torchclinic.observe.losses import LOSSES
 from torchclinic.observe.records import BackwardPass, RunRecord
 from torchclinic.observe.series import LayerSeries
 from torchclinic.report.model import Finding

@@ -1,0 +1,114 @@
+"""Memory that several tensors share: writes into it, copies that avoid it, and views that keep it alive."""
+
+import sys
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from torchclinic.observe.dataflow import Node
+from torchclinic.observe.facts import is_plain, shares_memory
+from torchclinic.observe.lines import user_line
+from torchclinic.observe.records import MutatedData, OverlappingWrite, PinnedStorage, SilentCopy
+
+if TYPE_CHECKING:
+    from torchclinic.observe.session import Session
+
+COPY_FLOOR = 1 << 20  # bytes
+VIEW_FLOOR = 1 << 16
+OWN_REFERENCES = 3  # to a base tensor that only its view keeps: the view's, a local name's, and the count's own
+MOST_MUTATED = 50
+
+
+class MemoryWatch:
+    def __init__(self, session: "Session") -> None:
+        self.session = session
+        self.overlapping: list[OverlappingWrite] = []
+        self.mutated: dict[str, MutatedData] = {}
+        self._mutated_nodes: list[tuple[MutatedData, Node]] = []
+        self.copies: dict[tuple[str, str], SilentCopy] = {}
+        self._copy_steps: dict[tuple[str, str], set[int]] = {}
+        self._views: list[tuple[weakref.ref[Tensor], weakref.ref[Tensor], int, str, int, int]] = []
+        self.pinned: list[PinnedStorage] = []
+
+    def written(self, name: str, tensor: Any) -> None:
+        """An operation writes to `tensor`; are its elements in one place?"""
+        if isinstance(tensor, Tensor) and is_plain(tensor) and tensor.numel() > 1:
+            strides = tensor.stride()
+            if any(stride == 0 and size > 1 for stride, size in zip(strides, tensor.shape, strict=True)):
+                self.overlapping.append(
+                    OverlappingWrite(user_line(), name, self.session.step, tuple(tensor.shape), strides)
+                )
+
+    def copied(self, name: str, node: Node, result: Tensor, source: Tensor) -> None:
+        """An operation that copies only where it must has given `result`."""
+        nbytes = result.numel() * result.element_size()
+        if nbytes < COPY_FLOOR or not is_plain(result) or not is_plain(source) or shares_memory(result, source):
+            return
+        key = (name, node.line)
+        copy = self.copies.setdefault(key, SilentCopy(node.line, name, nbytes, 0, 0, tuple(result.shape)))
+        steps = self._copy_steps.setdefault(key, set())
+        steps.add(self.session.step)
+        copy.calls += 1
+        copy.steps = len(steps)
+
+    def changed(self, name: str, node: Node, result: Tensor) -> None:
+        """An arithmetic in-place change of a piece of a larger tensor of data."""
+        if (
+            result.requires_grad
+            or not result.is_floating_point()
+            or not node.parents
+            or len(self.mutated) >= MOST_MUTATED
+        ):
+            return
+        base = result._base
+        if (
+            base is None
+            or base.numel() < 2 * result.numel()
+            or base.requires_grad
+            or isinstance(base, torch.nn.Parameter)
+        ):
+            return
+        if self.session.modules.stack or self.session.training.inside_step:
+            return
+        record = self.mutated.setdefault(
+            node.line,
+            MutatedData(node.line, name, self.session.step, tuple(result.shape), tuple(base.shape), 0, False),
+        )
+        record.times += 1
+        self._mutated_nodes.append((record, node))
+
+    def cut(self, node: Node, result: Tensor, source: Any) -> None:
+        """Remember small views of large results, to see later which of them outlive the large one."""
+        if not isinstance(source, Tensor) or not is_plain(result) or not is_plain(source) or result.requires_grad:
+            return
+        storage = result.untyped_storage()
+        used = result.numel() * result.element_size()
+        if storage.nbytes() >= VIEW_FLOOR and storage.nbytes() >= 8 * used and len(self._views) < 2000:
+            base = result._base if result._base is not None else source
+            entry = (weakref.ref(result), weakref.ref(base), self.session.step, node.line, used, storage.nbytes())
+            self._views.append(entry)
+
+    def end_window(self) -> None:
+        """Judge what needs the whole window: views that outlived their base, and mutated data that fed a model."""
+        forwards = [node for _, nodes, _ in self.session.modules.outputs.values() for node in nodes]
+        touched = {id(ancestor) for node in forwards for ancestor in node.ancestors()}
+        for record, node in self._mutated_nodes:
+            record.feeds_model = record.feeds_model or id(node) in touched
+        self._mutated_nodes.clear()
+        self._outlived()
+
+    def _outlived(self) -> None:
+        """Per line: views of which the base tensor is gone while the view lives on, from at least three steps."""
+        lines: dict[str, list[tuple[int, int, int]]] = {}
+        for view, base, step, line, used, held in self._views:
+            tensor = view()
+            whole = base()
+            alone = whole is None or sys.getrefcount(whole) <= OWN_REFERENCES
+            if tensor is not None and alone and step < self.session.step:
+                lines.setdefault(line, []).append((step, used, held))
+        for line, found in lines.items():
+            if len({step for step, _, _ in found}) >= 3 and not any(pin.line == line for pin in self.pinned):
+                used, held = sum(f[1] for f in found), sum(f[2] for f in found)
+                self.pinned.append(PinnedStorage(line, "memory", len(found), used, held))

@@ -163,11 +163,11 @@ def test_a_plain_run_is_what_the_interpreter_does(folder: Path) -> None:
     assert done.stderr == path.with_name("train.py.plain").read_text()
 
 
-def explained(tmp_path: Path, script: str, head: str = HEAD) -> str:
+def explained(tmp_path: Path, script: str, head: str = HEAD, budget: float = 1.0) -> str:
     path = tmp_path / "train.py"
     path.write_text(head + script)
     with warnings.catch_warnings():
-        outcome = launch(Target(str(path)), Session(budget=1.0), lambda outcome: None)
+        outcome = launch(Target(str(path)), Session(budget=budget), lambda outcome: None)
     assert outcome.explanation is not None
     return outcome.explanation
 
@@ -192,7 +192,7 @@ def test_the_line_that_did_it_is_named_as_by_explain_errors(tmp_path: Path, scri
 
 def test_a_step_that_was_not_observed_is_said_to_be_so(tmp_path: Path) -> None:
     loop = "for i in range(40): step()\nassert True\nh = net(x).exp()\nh += 1\nh.sum().backward()\n"
-    assert "done by  not seen: step 40 was not observed in full" in explained(tmp_path, loop)
+    assert "done by  not seen: step 40 was not observed in full" in explained(tmp_path, loop, budget=0)
 
 
 def test_what_a_long_preamble_hides_is_said_to_be_hidden(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_what_a_long_preamble_hides_is_said_to_be_hidden(tmp_path: Path) -> None
 def test_a_write_of_an_earlier_step_is_said_to_be_of_an_earlier_step(tmp_path: Path) -> None:
     loop = "def f(i):\n    global h\n    h = net(x).exp()\n    h += 1\n"
     loop += "    (net(x) if i < 39 else h).sum().backward(); opt.step()\nfor i in range(40): f(i)\n"
-    said = explained(tmp_path, loop)
+    said = explained(tmp_path, loop, budget=0)
     assert "h += 1 (add_, in an earlier step: step 39 was not observed in full)" in said
 
 

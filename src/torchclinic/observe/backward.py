@@ -75,12 +75,12 @@ class BackwardWatch:
         training = session.training
         if not training.optimizers and training.backwards:  # updated by hand: a backward pass is a step
             session.step += 1
-            session.end_of_step()
+            session.windows.end_of_step()
         training.backwards += 1
         if session.waiting:
-            session.activate()
+            session.windows.activate()
         if session.active and not session.step and training.backwards > MOST_UNSTEPPED:
-            session.deactivate()
+            session.windows.deactivate()
         with session.own():
             self._loss(root)
             training.root_refs.append((session.step, "", weakref.ref(root)))

@@ -102,7 +102,7 @@ class ModuleWatch:
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             if not session.active:
                 if session.waiting or id(module) in models:
-                    session.model_called(module)
+                    session.windows.model_called(module)
                 if not session.observing():
                     if id(module) not in layers or not statistics.listens():
                         return original(module, *args, **kwargs)
@@ -112,7 +112,7 @@ class ModuleWatch:
             if session.quiet or not session.on_own_thread():
                 return original(module, *args, **kwargs)
             if not self.stack and id(module) in models:
-                session.model_begins()
+                session.windows.model_begins()
                 if not session.observing():
                     return original(module, *args, **kwargs)
             return self.observe(original, module, args, kwargs)
@@ -175,7 +175,7 @@ class ModuleWatch:
             self._open_model = None
             return
         model = self.track(module)
-        if not model.paths or model.calls < 2 or self.session.step_seen(model):
+        if not model.paths or model.calls < 2 or self.session.windows.step_seen(model):
             model.read(module)
         model.calls += 1
         self._open_model = model

@@ -38,9 +38,9 @@ class StepWatch:
                 with session.own():
                     session.training.optimizer(optimizer)
                 if session.steps_total:  # a new phase of training: its first steps are looked at as well
-                    session.early_until = session.step + EARLY_STEPS
-                    session.early_backwards = session.training.backwards + EARLY_BACKWARDS
-                session.activate()
+                    session.windows.early_until = session.step + EARLY_STEPS
+                    session.windows.early_backwards = session.training.backwards + EARLY_BACKWARDS
+                session.windows.activate()
 
         return __init__
 
@@ -81,4 +81,4 @@ class StepWatch:
             self._stepped.clear()
             session.step += 1
         self._stepped.add(id(optimizer))
-        session.end_of_step()
+        session.windows.end_of_step()

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torchclinic.errors import InputError
 from torchclinic.observe.eval_pass import eval_pass, print_of
 from torchclinic.observe.frames import hushed
-from torchclinic.observe.later_records import EvalPass, ModeGap
 from torchclinic.observe.layer_signal import Propagation
 from torchclinic.observe.mode_gap import KeptBatch, keep, label, mode_gap, normalizations
 from torchclinic.observe.propagation import propagation
+from torchclinic.observe.records import EvalPass, ModeGap
 
 if TYPE_CHECKING:
     from torchclinic.observe.modules import ModelTrack

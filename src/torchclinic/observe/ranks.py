@@ -8,8 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data.distributed import DistributedSampler
 
-from torchclinic.observe.later_records import SamplerUse, WrapperBypass
-from torchclinic.observe.records import ForwardPass
+from torchclinic.observe.records import ForwardPass, SamplerUse, WrapperBypass
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -20,7 +20,7 @@ from torch.utils.data import dataloader
 
 from torchclinic.observe.backward import BackwardWatch
 from torchclinic.observe.budget import Budget
-from torchclinic.observe.collecting import find_cuts, find_retained
+from torchclinic.observe.chains import find_cuts, find_retained
 from torchclinic.observe.dataflow import CallMode, Dataflow
 from torchclinic.observe.facts import Measurements
 from torchclinic.observe.frames import forget_doubles, wrap_warn

@@ -192,8 +192,7 @@ class StateWatch:
 
     def wrap_loader_iter(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def __iter__(loader: Any) -> Any:  # noqa: N807
-            if self.session.recording():
-                self.session.workers.opening(loader, self.session.origins.line(loader) or user_line())
+            self.session.workers.opening(loader, self.session.origins.line(loader) or user_line())
             iterator = original(loader)
             if self.session.recording() and len(self.loaders) < 100:
                 with self.session.own():

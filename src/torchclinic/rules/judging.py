@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torchclinic.observe import later_records as later
 from torchclinic.observe import records as seen
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.series import LayerSeries
@@ -66,8 +65,8 @@ ABSENT: dict[type, str] = {
     seen.LoaderRecord: "",
     seen.BatchRun: "no training batch was seen",
     LayerSeries: "no layer with weights was measured over several steps",
-    later.LabelStream: "no loss was seen whose target is one class per sample",
-    later.LossDirection: "no known measure of error was seen in a loss",
+    seen.LabelStream: "no loss was seen whose target is one class per sample",
+    seen.LossDirection: "no known measure of error was seen in a loss",
 }
 
 
@@ -125,8 +124,8 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
 _ALWAYS = {seen.CheckpointUse, seen.LoadRecord, seen.PinnedStorage, seen.OverlappingWrite, seen.SilentCopy}
 _EVENTS = _ALWAYS | {
     seen.Elementwise, seen.SchedulerRecord, seen.LoaderRecord, seen.MutatedData, seen.RetainedGraph, seen.ScaledClip,
-    seen.NonFinite, later.ModeGap, later.ClipUse, later.DecayUse, later.HalfUse, later.HeldOutUse,
-    later.WorkerRandomness, later.SamplerUse, later.WrapperBypass,
+    seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse, seen.HalfUse, seen.HeldOutUse,
+    seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass,
 }  # fmt: skip
 
 

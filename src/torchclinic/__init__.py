@@ -21,8 +21,8 @@ _HOME = {
     "explain": "tensors.inspection",
     "explain_broadcast": "tensors.broadcasting",
     "explain_errors": "error_notes",
-    "explain_permute": "tensors.views",
-    "explain_reshape": "tensors.views",
+    "explain_permute": "tensors.reordering",
+    "explain_reshape": "tensors.reordering",
     "explain_view": "tensors.views",
     "freeze": "surgery.freezing",
     "initialize": "initialization",
@@ -79,8 +79,8 @@ if TYPE_CHECKING:
     from torchclinic.tensors.aliasing import aliasing as aliasing
     from torchclinic.tensors.broadcasting import explain_broadcast as explain_broadcast
     from torchclinic.tensors.inspection import explain as explain
-    from torchclinic.tensors.views import explain_permute as explain_permute
-    from torchclinic.tensors.views import explain_reshape as explain_reshape
+    from torchclinic.tensors.reordering import explain_permute as explain_permute
+    from torchclinic.tensors.reordering import explain_reshape as explain_reshape
     from torchclinic.tensors.views import explain_view as explain_view
 
 

@@ -26,9 +26,9 @@ def collect(session: "Session") -> RunRecord:
     run.parameters = [names.record(track) for track in training.parameters.values()]
     run.optimizers = [_optimizer(track, session, names) for track in training.optimizers.values()]
     run.manual_updates = any(record.reached and not record.unchanged and not record.owned for record in run.parameters)
-    for scheduler, _ in session.state.schedulers.values():
-        scheduler.epochs = max((loader.iterators for loader in session.state.loaders.values()), default=0)
-    memory, state, modules = session.memory, session.state, session.modules
+    for scheduler, _ in session.schedules.schedulers.values():
+        scheduler.epochs = max((loader.iterators for loader in session.loaders.records.values()), default=0)
+    memory, checkpoints, modules = session.memory, session.checkpoints, session.modules
     for facts in modules.inputs:
         facts.trained = True
     for model in modules.models.values():
@@ -39,10 +39,11 @@ def collect(session: "Session") -> RunRecord:
     run.others = [
         *run.layers,
         *session.losses.calls, *session.operations.elementwise, *memory.overlapping, *memory.mutated.values(),
-        *memory.copies.values(), *memory.pinned, *state.pinned, *modules.forwards, *modules.inputs,
+        *memory.copies.values(), *memory.pinned, *checkpoints.pinned, *modules.forwards, *modules.inputs,
         *training.backward_passes, *training.steps, *run.optimizers, *run.parameters,
-        *(record for record, _ in state.schedulers.values()), *state.loaders.values(), *state.uses, *state.loads,
-        *state.clips, *(batch for model in modules.models.values() for batch in model.batches), *retained(session),
+        *(record for record, _ in session.schedules.schedulers.values()), *session.loaders.records.values(),
+        *checkpoints.uses, *checkpoints.loads,
+        *session.scaling.clips, *(batch for model in modules.models.values() for batch in model.batches), *retained(session),
         *session.probing.records, *_evaluations(session), *_labels(session), *session.updates.records(),
         *session.workers.records(), *(use for _, use in session.ranks.samplers.values()), *session.ranks.bypasses(),
     ]  # fmt: skip

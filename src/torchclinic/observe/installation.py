@@ -29,28 +29,28 @@ def install(session: "Session") -> list[Any]:
     replace(nn.Module, "__init__", session.origins.wrap_init)
     replace(dataloader.DataLoader, "__init__", session.origins.wrap_init)
     replace(nn.Module, "zero_grad", session.stepping.wrap_clear)
-    replace(nn.Module, "state_dict", session.state.wrap_state_dict)
-    replace(nn.Module, "load_state_dict", session.state.wrap_load)
+    replace(nn.Module, "state_dict", session.checkpoints.wrap_state_dict)
+    replace(nn.Module, "load_state_dict", session.checkpoints.wrap_load)
     replace(optim.Optimizer, "zero_grad", session.stepping.wrap_clear)
     replace(optim.Optimizer, "__init__", session.stepping.wrap_init)
     schedulers = vars(optim.lr_scheduler).values()
     for scheduler in {c for c in schedulers if isinstance(c, type) and "step" in vars(c)}:
         if scheduler is not optim.Optimizer:
-            replace(scheduler, "step", session.state.wrap_schedule)
-    replace(dataloader.DataLoader, "__iter__", session.state.wrap_loader_iter)
-    replace(dataloader._BaseDataLoaderIter, "__next__", session.state.wrap_loader_next)
+            replace(scheduler, "step", session.schedules.wrap_step)
+    replace(dataloader.DataLoader, "__iter__", session.loaders.wrap_iter)
+    replace(dataloader._BaseDataLoaderIter, "__next__", session.loaders.wrap_next)
     replace(torch.utils.data._utils.worker, "_worker_loop", session.workers.wrap_loop)
     replace(nn.parallel.DistributedDataParallel, "__init__", session.ranks.wrap_init)
-    replace(torch, "save", session.state.wrap_save)
+    replace(torch, "save", session.checkpoints.wrap_save)
     replace(torch, "compile", session.compiling.wrap_compile)
     for name in ("trace", "trace_module"):
         replace(torch.jit, name, session.compiling.wrap_trace)
     for name in ("clip_grad_norm_", "clip_grad_value_"):
-        replace(nn.utils.clip_grad, name, session.state.wrap_clip)
+        replace(nn.utils.clip_grad, name, session.scaling.wrap_clip)
         replace(nn.utils, name, partial(_same, name))
-    replace(torch.amp.GradScaler, "scale", session.state.wrap_scale)
-    replace(torch.amp.GradScaler, "unscale_", session.state.wrap_unscale)
-    replace(torch.amp.GradScaler, "step", session.state.wrap_scaler_step)
+    replace(torch.amp.GradScaler, "scale", session.scaling.wrap_scale)
+    replace(torch.amp.GradScaler, "unscale_", session.scaling.wrap_unscale)
+    replace(torch.amp.GradScaler, "step", session.scaling.wrap_step)
     return [
         register_optimizer_step_pre_hook(session.stepping.before_step),
         register_optimizer_step_post_hook(session.stepping.after_step),

@@ -277,7 +277,7 @@ class ModuleWatch:
             run.source_rows = min(run.source_rows, self._cut_from(tensors[0]) or run.source_rows)
         else:
             rows = tensors[0].shape[0] if tensors[0].dim() else 1
-            source = "loader" if self.session.state.drew_batch() else ""
+            source = "loader" if self.session.loaders.drew_batch() else ""
             model.batches.append(
                 BatchRun(model.kind, forward.line, 1, 0, rows, self._cut_from(tensors[0]), True, source)
             )

@@ -13,6 +13,7 @@ from typing import Any
 
 from torchclinic.observe.backward import BackwardWatch
 from torchclinic.observe.budget import Budget
+from torchclinic.observe.checkpoints import CheckpointWatch
 from torchclinic.observe.compiling import CompileWatch
 from torchclinic.observe.dataflow import Dataflow
 from torchclinic.observe.facts import Measurements
@@ -20,6 +21,7 @@ from torchclinic.observe.frames import forget_doubles
 from torchclinic.observe.held_out import HeldOutWatch
 from torchclinic.observe.installation import install
 from torchclinic.observe.labels import LabelWatch
+from torchclinic.observe.loaders import LoaderWatch
 from torchclinic.observe.losses import LossWatch
 from torchclinic.observe.memory import MemoryWatch
 from torchclinic.observe.modules import ModuleWatch
@@ -31,7 +33,8 @@ from torchclinic.observe.patches import Patches
 from torchclinic.observe.probing import Probing
 from torchclinic.observe.ranks import RankWatch
 from torchclinic.observe.records import RunRecord
-from torchclinic.observe.state import StateWatch
+from torchclinic.observe.scaling import ScaleWatch
+from torchclinic.observe.schedules import ScheduleWatch
 from torchclinic.observe.statistics import StatisticsWatch
 from torchclinic.observe.stepping import StepWatch
 from torchclinic.observe.training import TrainingWatch
@@ -74,7 +77,10 @@ class Session:
         self.losses = LossWatch(self)
         self.memory = MemoryWatch(self)
         self.numerics = Numerics(self)
-        self.state = StateWatch(self)
+        self.checkpoints = CheckpointWatch(self)
+        self.loaders = LoaderWatch(self)
+        self.schedules = ScheduleWatch(self)
+        self.scaling = ScaleWatch(self)
         self.probing = Probing(self)
         self.witness: Witness | None = None
         self._first_calls = 0

@@ -49,9 +49,9 @@ class StepWatch:
         if session.dead or not session.on_own_thread():
             return
         session.training.inside_step += 1
-        if session.state.loaded_waits():
+        if session.checkpoints.loaded_waits():
             with session.own():
-                session.state.compare_loaded({id(p) for group in optimizer.param_groups for p in group["params"]})
+                session.checkpoints.compare_loaded({id(p) for group in optimizer.param_groups for p in group["params"]})
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         with session.own():
             session.training.before_step(optimizer, closure is not None)

@@ -1,30 +1,20 @@
-"""What happens around the loop: state dicts, checkpoints, loaders, schedulers, gradient scaling and clipping."""
+"""State dicts as they are taken, loaded and saved."""
 
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
 from torchclinic.observe.dataflow import tensors_in
 from torchclinic.observe.facts import fingerprint, is_plain
 from torchclinic.observe.lines import user_line
-from torchclinic.observe.ranks import sampler_of
-from torchclinic.observe.records import (
-    CheckpointUse,
-    LoaderRecord,
-    LoadRecord,
-    PinnedStorage,
-    ScaledClip,
-    SchedulerRecord,
-)
+from torchclinic.observe.records import CheckpointUse, LoadRecord, PinnedStorage
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
 
 _PREFIXES = ("module.", "model.", "_orig_mod.", "net.", "backbone.", "encoder.")
-_HORIZONS = ("T_max", "total_iters", "total_steps", "step_size")
 PIN_FLOOR = 1 << 16  # bytes that a checkpoint holds in vain
 
 
@@ -41,7 +31,7 @@ class Take:
         return any(ref() is tensor for _, ref in self.values)
 
 
-class StateWatch:
+class CheckpointWatch:
     def __init__(self, session: "Session") -> None:
         self.session = session
         self.takes: list[Take] = []
@@ -49,19 +39,8 @@ class StateWatch:
         self.uses: list[CheckpointUse] = []
         self.loads: list[LoadRecord] = []
         self._loaded: list[tuple[LoadRecord, weakref.ref[nn.Module], dict[str, tuple[float, ...]]]] = []
-        self.loaders: dict[int, LoaderRecord] = {}
-        self._iterators: dict[int, tuple[LoaderRecord, int]] = {}
-        self._sources: dict[int, tuple[weakref.ref[Any], tuple[str, ...]]] = {}  # loader of an iterator, and its names
-        self.schedulers: dict[int, tuple[SchedulerRecord, weakref.ref[Any]]] = {}
-        self.clips: list[ScaledClip] = []
         self.pinned: list[PinnedStorage] = []
-        self._scaled: set[int] = set()  # optimizers whose gradients are scaled right now
-        self._scale = 0.0
         self._depth = 0
-        self._drawn_at = -1
-        self.epochs = 0
-
-    # -- state dicts ------------------------------------------------------------------------------------------------
 
     def wrap_state_dict(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def state_dict(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
@@ -187,135 +166,6 @@ class StateWatch:
             total = sum(held[key] for key in wasteful)
             record = PinnedStorage(user_line(), "checkpoint", len(wasteful), sum(used[k] for k in wasteful), total)
             self.pinned.append(record)
-
-    # -- loaders ----------------------------------------------------------------------------------------------------
-
-    def wrap_loader_iter(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def __iter__(loader: Any) -> Any:  # noqa: N807
-            self.session.workers.opening(loader, self.session.origins.line(loader) or user_line())
-            iterator = original(loader)
-            if self.session.recording() and len(self.loaders) < 100:
-                with self.session.own():
-                    self._opened(loader, iterator)
-            return iterator
-
-        return __iter__
-
-    def _opened(self, loader: Any, iterator: Any) -> None:
-        record = self.loaders.get(id(loader))
-        if record is None:
-            batches = len(loader) if hasattr(loader.dataset, "__len__") else 0
-            record = self.loaders[id(loader)] = LoaderRecord(
-                user_line(), batches, 0, 0, 0, self.session.origins.line(loader)
-            )
-        record.iterators += 1
-        self._iterators[id(iterator)] = (record, 0)
-        self.session.ranks.opened(iterator)
-        self._sources[id(iterator)] = (weakref.ref(loader), self.session.held_out.opened(loader))
-        if len(self._iterators) > 200:
-            self._sources.pop(next(iter(self._iterators)), None)
-            self._iterators.pop(next(iter(self._iterators)))
-
-    def wrap_loader_next(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def __next__(iterator: Any) -> Any:  # noqa: N807
-            batch = original(iterator)
-            entry = self._iterators.get(id(iterator))
-            if entry is not None:
-                record, drawn = entry
-                record.drawn += 1
-                record.single += {0: 1, 1: -1}.get(drawn, 0)
-                self._iterators[id(iterator)] = (record, drawn + 1)
-                self._drawn_at = self.session.clock()
-                self._drawn(iterator, record)
-                if self.session.statistics.on and not self.session.active:
-                    with self.session.own():
-                        self.session.labels.drawn(batch, record.built or record.line)
-            return batch
-
-        return __next__
-
-    def _drawn(self, iterator: Any, record: LoaderRecord) -> None:
-        reference, names = self._sources.get(id(iterator), (None, ()))
-        self.session.held_out.drawn(names)
-        loader = reference() if reference is not None else None
-        if loader is not None:
-            self.session.ranks.drawn(sampler_of(loader), iterator, record.line)
-
-    def drew_batch(self) -> bool:
-        return self._drawn_at == self.session.clock() and any(
-            record.batches > 1 and record.single >= record.iterators for record in self.loaders.values()
-        )
-
-    # -- schedulers, scaling, clipping ------------------------------------------------------------------------------
-
-    def wrap_schedule(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
-            if self.session.recording() and not getattr(scheduler, "_is_initial", False):
-                with self.session.own():
-                    self._scheduled(scheduler)
-            return original(scheduler, *args, **kwargs)
-
-        return step
-
-    def _scheduled(self, scheduler: Any) -> None:
-        entry = self.schedulers.get(id(scheduler))
-        optimizer = getattr(scheduler, "optimizer", None)
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            return
-        track = self.session.training.optimizer(optimizer)
-        if entry is None or entry[1]() is not scheduler:
-            name = next((key for key in _HORIZONS if isinstance(getattr(scheduler, key, None), int)), "")
-            early = track.steps == 0 and not self.session.run.scaled
-            plateau = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
-            record = SchedulerRecord(
-                type(scheduler).__name__, user_line(), 0, early, 0, 0, getattr(scheduler, name, 0) if name else 0,
-                name, plateau, track.index,
-            )  # fmt: skip
-            self.schedulers[id(scheduler)] = (record, weakref.ref(scheduler))
-        record = self.schedulers[id(scheduler)][0]
-        record.calls += 1
-        record.optimizer_steps = track.steps
-
-    def wrap_scale(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def scale(scaler: Any, outputs: Any) -> Any:
-            result = original(scaler, outputs)
-            if scaler.is_enabled():
-                self.session.run.scaled = True
-                self._scaled = {-1}
-                self._scale = float(getattr(scaler, "_init_scale", 0.0))
-            return result
-
-        return scale
-
-    def wrap_unscale(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def unscale_(scaler: Any, optimizer: Any) -> Any:
-            self._scaled.clear()
-            return original(scaler, optimizer)
-
-        return unscale_
-
-    def wrap_scaler_step(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def step(scaler: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-            self._scaled.clear()
-            return original(scaler, optimizer, *args, **kwargs)
-
-        return step
-
-    def wrap_clip(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def clip(parameters: Any, *args: Any, **kwargs: Any) -> Any:
-            parameters = parameters if isinstance(parameters, Tensor) else list(parameters)
-            if self._scaled and self.session.recording():
-                line = user_line()
-                known = next((record for record in self.clips if record.line == line), None)
-                if known is None:
-                    self.clips.append(ScaledClip(line, self.session.step, self._scale, 1))
-                else:
-                    known.calls += 1
-            if self.session.recording() and self.session.on_own_thread():
-                return self.session.updates.clip(original, parameters, args, kwargs)
-            return original(parameters, *args, **kwargs)
-
-        return clip
 
 
 def _prefix(missing: set[str], unexpected: tuple[str, ...]) -> str:

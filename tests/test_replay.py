@@ -16,11 +16,12 @@ import torchclinic as tc
 from torchclinic.errors import InputError
 from torchclinic.observe.patches import Patches
 from torchclinic.replay import writes
-from torchclinic.replay.bench import Bench, Enough, Trial
+from torchclinic.replay.bench import Bench, Enough
 from torchclinic.replay.change import Change, candidates, changes, make, remedies
 from torchclinic.replay.planning import Attempt, choose_attempts, make_plan
 from torchclinic.replay.reseeding import reseed
 from torchclinic.replay.scores import Series, score_call, score_values
+from torchclinic.replay.trial import Trial
 from torchclinic.replay.verdicts import CONFIDENCE, QUANTILES, decide, interval, weigh
 from torchclinic.replay.writes import kept_files, put_back, recorded_writes
 from torchclinic.report.model import Finding

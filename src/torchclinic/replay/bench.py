@@ -5,7 +5,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -19,34 +18,9 @@ from torchclinic.observe.patches import Patches
 from torchclinic.observe.tracks import graph_leaves
 from torchclinic.replay.change import Change
 from torchclinic.replay.origins import WATCHED, Origins
-from torchclinic.replay.scores import LOSSES, Score, Series, loss_arguments, score_call, score_comparison, score_values
-
-
-@dataclass(slots=True)
-class Trial:
-    """What one replay showed. `losses` and `scores` have one entry per backward pass."""
-
-    change: str = ""
-    seed: int = 0
-    losses: list[float] = field(default_factory=list)
-    scores: Series = field(default_factory=Series)
-    evaluation: float | None = None
-    evaluation_kind: str = ""
-    backwards: int = 0
-    steps: int = 0
-    acted: int = 0  # how often the change found something to do
-    first_seconds: float = 0.0  # until the first backward pass
-    seconds: float = 0.0
-    ending: str = "finished"  # finished | stopped | time | exited | raised | killed
-    note: str = ""
-    stale_reads: list[str] = field(default_factory=list)  # files read that the run before had written
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @staticmethod
-    def from_dict(content: dict[str, Any]) -> "Trial":
-        return Trial(**{**content, "scores": Series(**content["scores"])})
+from torchclinic.replay.scores import LOSSES
+from torchclinic.replay.scoring import Scoring
+from torchclinic.replay.trial import Trial
 
 
 class Enough(BaseException):
@@ -72,6 +46,7 @@ class Bench:
         self.change = change
         self.trial = Trial(change.name)
         self.origins = Origins()
+        self.scoring = Scoring(self.origins)
         self.steps = 0
         self._limits = most_backwards or math.inf, seconds, until_evaluation
         self._on_stop = on_stop
@@ -82,10 +57,6 @@ class Bench:
         self._mode = _Calls(self)
         self._depth = 0
         self._busy = False
-        self._call_score: Score | None = None
-        self._difference: tuple[Tensor, Tensor] | None = None
-        self._evaluation: dict[str, Score] = {}
-        self._evaluation_at = -1
         self._place = os.getpid(), threading.get_ident()
 
     # -- what changes ask -------------------------------------------------------------------------------------------
@@ -139,9 +110,7 @@ class Bench:
         trial = self.trial
         trial.steps, trial.acted = self.steps, self.change.acted
         trial.seconds = time.perf_counter() - self._start
-        if self._evaluation:
-            trial.evaluation_kind, score = next(iter(self._evaluation.items()))
-            trial.evaluation = next(iter(score_values(score.kind, [score.to_list()])), None)
+        trial.evaluation_kind, trial.evaluation = self.scoring.evaluation()
 
     def adopt(self, optimizer: Any) -> None:
         """Know an optimizer that existed before."""
@@ -184,7 +153,7 @@ class Bench:
     def _begin(self, root: Tensor) -> None:
         trial, (most, seconds, until_evaluation) = self.trial, self._limits
         elapsed = time.perf_counter() - self._start
-        enough = trial.backwards >= most and not (until_evaluation and self._evaluation_at < 0)
+        enough = trial.backwards >= most and not (until_evaluation and self.scoring.evaluated_at < 0)
         if enough or elapsed > seconds:
             trial.ending = "stopped" if enough else "time"
             self._stop()
@@ -194,7 +163,7 @@ class Bench:
             self.steps += bool(trial.backwards)
         trial.backwards += 1
         trial.losses.append(float(root.detach().mean()) if root.numel() else math.nan)
-        self._close_score()
+        self.scoring.close_pass(trial.scores)
         self.change.before_backward(root)
 
     def _stop(self) -> None:
@@ -202,60 +171,6 @@ class Bench:
         if self._on_stop is not None:
             self._on_stop()
         raise Enough
-
-    # -- scores -----------------------------------------------------------------------------------------------------
-
-    def _close_score(self) -> None:
-        """The loss calls since the last backward pass belong to this one."""
-        score, scores = self._call_score, self.trial.scores
-        if score is None and self._difference is not None:
-            score = score_call("regression", *self._difference, probabilities=False)
-        self._call_score = self._difference = None
-        if score is not None and not scores.kind:
-            scores.kind = score.kind
-        fits = score is not None and score.kind == scores.kind and score.count > 0
-        scores.sums.append(score.to_list() if score is not None and fits else None)
-        scores.mixed = scores.mixed or (score is not None and score.mixed)
-
-    def loss_called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        given, target = loss_arguments(args, kwargs)
-        if not isinstance(given, Tensor) or not isinstance(target, Tensor):
-            return
-        probabilities = name == "binary_cross_entropy" or self.origins.is_probability(given)
-        ignored = kwargs.get("ignore_index", -100)
-        logarithms = name in ("nll_loss", "kl_div")
-        score = score_call(
-            LOSSES[name], given, target, probabilities=probabilities, logarithms=logarithms, ignored=ignored
-        )
-        if score is None:
-            return
-        if not (torch.is_grad_enabled() and given.requires_grad):
-            self._evaluated(score)
-        elif self._call_score is None:
-            self._call_score = score
-        elif self._call_score.kind == score.kind:
-            self._call_score.add(score)
-
-    def subtracted(self, args: tuple[Any, ...]) -> None:
-        """A prediction minus a target, for losses that are written by hand."""
-        if len(args) < 2 or not (isinstance(args[0], Tensor) and isinstance(args[1], Tensor)):
-            return
-        first, second = args[0], args[1]
-        if first.requires_grad is not second.requires_grad and first.numel() == second.numel() > 1:
-            self._difference = (first, second) if first.requires_grad else (second, first)
-
-    def compared(self, args: tuple[Any, ...], result: Any) -> None:
-        """Predictions compared with labels, in an evaluation."""
-        several = isinstance(result, Tensor) and result.dtype is torch.bool and result.numel() > 1
-        if several and len(args) > 1 and isinstance(args[1], Tensor) and args[0].shape == args[1].shape:
-            self._evaluated(score_comparison(result))
-
-    def _evaluated(self, score: Score) -> None:
-        if self._evaluation_at != self.trial.backwards:  # a new phase of evaluation
-            self._evaluation_at = self.trial.backwards
-            self._evaluation = {}
-        known = self._evaluation.setdefault(score.kind, Score(score.kind))
-        known.add(score)
 
     # -- models and optimizers --------------------------------------------------------------------------------------
 
@@ -327,11 +242,11 @@ class _Calls(TorchFunctionMode):
         if name in WATCHED:
             bench.origins.note(name, func, args, kwargs, result)
         elif name in LOSSES:
-            bench.loss_called(name, args, kwargs)
+            bench.scoring.loss_called(name, args, kwargs)
         elif name == "sub" and torch.is_grad_enabled():
-            bench.subtracted(args)
+            bench.scoring.subtracted(args)
         elif name == "eq" and not torch.is_grad_enabled():
-            bench.compared(args, result)
+            bench.scoring.compared(args, result)
         return result
 
 

@@ -13,11 +13,12 @@ from torchclinic.errors import InputError
 from torchclinic.examination import checkup
 from torchclinic.observe.guard import untouched
 from torchclinic.observe.propagation import split_batch
-from torchclinic.replay.bench import Bench, Trial
+from torchclinic.replay.bench import Bench
 from torchclinic.replay.change import changes, make, remedies
 from torchclinic.replay.planning import Attempt, choose_attempts
 from torchclinic.replay.reporting import proof_section, proofs_data
 from torchclinic.replay.scripts import Proofs
+from torchclinic.replay.trial import Trial
 from torchclinic.replay.verdicts import FEWEST_SEEDS, QUANTILES, weigh
 from torchclinic.report.model import Finding, NotChecked, Report
 

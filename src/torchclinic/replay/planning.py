@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from torchclinic.replay.bench import Trial
 from torchclinic.replay.change import Change, candidates, remedies
+from torchclinic.replay.trial import Trial
 from torchclinic.replay.verdicts import FEWEST_SEEDS
 from torchclinic.report.model import Finding
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from torchclinic.errors import InputError
 from torchclinic.launcher import Target
-from torchclinic.replay.bench import Trial
 from torchclinic.replay.planning import SEEDS, Attempt, make_plan
+from torchclinic.replay.trial import Trial
 from torchclinic.replay.verdicts import Proof, weigh
 
 FIRST_SHARE = 0.3  # of the budget that the first replay, which measures the others' cost, may take

@@ -19,9 +19,10 @@ import torch
 from torchclinic.errors import InputError
 from torchclinic.launcher import Target, as_main
 from torchclinic.observe.patches import Patches
-from torchclinic.replay.bench import Bench, Enough, Trial
+from torchclinic.replay.bench import Bench, Enough
 from torchclinic.replay.change import changes, make
 from torchclinic.replay.reseeding import reseed
+from torchclinic.replay.trial import Trial
 from torchclinic.replay.writes import opens_for_writing
 
 GRACE_SECONDS = 3.0  # a replay stops itself at its limit; one that hangs is ended so much later

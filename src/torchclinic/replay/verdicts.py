@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from torchclinic.replay.bench import Trial
+from torchclinic.replay.trial import Trial
 
 Verdict = Literal["confirmed", "not confirmed", "made it worse", "could not be tried"]
 VERDICTS: tuple[Verdict, ...] = ("confirmed", "not confirmed", "made it worse", "could not be tried")

@@ -43,13 +43,8 @@ def train_on_folder(
 
     `freeze` True: only the head trains. False: all of it, after the head. None: both, and from scratch, compared.
     """
-    if given := [name for name, value in options.items() if value is not None and name not in SHARED_OPTIONS]:
-        raise InputError(f"--{given[0].replace('_', '-')} does not go with --backbone, whose recipe is fixed.")
-    if resume is not None:
-        raise InputError(f"--resume {resume} does not go with --backbone: such a run starts anew.")
+    _refuse(options, resume)
     seed, epochs = options["seed"] or 0, options["epochs"]
-    if epochs is not None and epochs < 1:
-        raise InputError(f"epochs = {epochs}: a run needs at least 1 epoch.")
     from dataclasses import replace
 
     from torchclinic.training import choose_device
@@ -79,6 +74,17 @@ def train_on_folder(
         _save(out, outcomes, pictures, start)
     write_report(report, json_file, html_file)
     return 0 if report.passed else 1
+
+
+def _refuse(options: dict[str, Any], resume: Path | None) -> None:
+    """Raise InputError for what a run from a backbone has no use for."""
+    if given := [name for name, value in options.items() if value is not None and name not in SHARED_OPTIONS]:
+        raise InputError(f"--{given[0].replace('_', '-')} does not go with --backbone, whose recipe is fixed.")
+    if resume is not None:
+        raise InputError(f"--resume {resume} does not go with --backbone: such a run starts anew.")
+    epochs = options["epochs"]
+    if epochs is not None and epochs < 1:
+        raise InputError(f"epochs = {epochs}: a run needs at least 1 epoch.")
 
 
 def _pictures(data: str, size: int | None, backbone: "Backbone", seed: int, data_dir: Path | None) -> "ImageFolder":

@@ -14,7 +14,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import is_lazy
 
 from torchclinic.observe.dataflow import Node, tensors_in
-from torchclinic.observe.facts import fingerprint, is_plain
+from torchclinic.observe.facts import is_plain
 from torchclinic.observe.lines import user_line, user_name
 from torchclinic.observe.records import BatchRun, ForwardPass, InputFacts, LayerPass
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torchclinic.observe.session import Session
 
 _NORMS = {"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"}
-_CUTTING = {"getitem", "index_select", "narrow", "select", "split", "chunk", "index"}
 _RECOMPUTING = ("torch/utils/checkpoint.py", "torch/optim/swa_utils.py")
 
 
@@ -192,7 +191,7 @@ class ModuleWatch:
             self.session.held_out.trained(tensors)
             self._finite(forward, tensors)
             self.pending.append(forward)
-            self._batch(model, forward, tensors)
+            self.session.batches.given(model, forward, tensors)
         elif not with_grad:
             self.session.held_out.evaluated(tensors, forward.line)
 
@@ -263,36 +262,6 @@ class ModuleWatch:
         for node in self.session.flow.created[-400:]:
             if node.op in _NORMS and node.parents and node.parents[0].producer().where == facts.path:
                 facts.normalized_next = True
-
-    def _batch(self, model: ModelTrack, forward: ForwardPass, tensors: list[Tensor]) -> None:
-        tensors = [tensor for tensor in tensors if tensor.numel() > 1 and not tensor.requires_grad][:2]
-        if not tensors:
-            return
-        print_ = tuple(number for tensor in tensors for number in fingerprint(tensor))
-        objects = tuple(id(tensor) for tensor in tensors)
-        if model.batches and print_ == model.last_batch:
-            run = model.batches[-1]
-            run.length += 1
-            run.fresh = run.fresh and (objects != model.last_objects or self._cut_from(tensors[0]) > 0)
-            run.source_rows = min(run.source_rows, self._cut_from(tensors[0]) or run.source_rows)
-        else:
-            rows = tensors[0].shape[0] if tensors[0].dim() else 1
-            source = "loader" if self.session.loaders.drew_batch() else ""
-            model.batches.append(
-                BatchRun(model.kind, forward.line, 1, 0, rows, self._cut_from(tensors[0]), True, source)
-            )
-            del model.batches[:-64]
-        model.last_batch, model.last_objects = print_, objects
-
-    def _cut_from(self, tensor: Tensor) -> int:
-        """Rows of the larger tensor that this one was cut from; 0 where none was seen."""
-        node = self.session.flow.node_of(tensor)
-        while node is not None and node.parents:
-            parent = node.parents[0]
-            if node.op in _CUTTING and parent.shape and node.shape and parent.shape[0] > node.shape[0]:
-                return parent.shape[0]
-            node = parent
-        return 0
 
 
 def _called_from(files: tuple[str, ...]) -> bool:

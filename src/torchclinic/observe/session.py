@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from torchclinic.observe.backward import BackwardWatch
+from torchclinic.observe.batches import BatchWatch
 from torchclinic.observe.budget import Budget
 from torchclinic.observe.checkpoints import CheckpointWatch
 from torchclinic.observe.compiling import CompileWatch
@@ -70,6 +71,7 @@ class Session:
         self.origins = Origins()
         self.measurements = Measurements()
         self.modules = ModuleWatch(self)
+        self.batches = BatchWatch(self)
         self.training = TrainingWatch(self)
         self.backward = BackwardWatch(self)
         self.stepping = StepWatch(self)

@@ -66,19 +66,21 @@ def prove(
     proofs = tuple(weigh(a.code, a.change, trials[""], trials[a.change.name]) for a in attempts)
     took = time.monotonic() - start
     found = Proofs(proofs, seeds * len(names), seeds, steps, steps, took, tuple(left_out))
-    confirmed = [proof for proof in proofs if proof.verdict == "confirmed"]
-    summary = f"{len(confirmed)} of {len(proofs)} changes confirmed."
-    environment = {"torchclinic": __version__, "torch": str(torch.__version__)}
-    not_checked = (NotChecked("RUN", "the findings were given; no rule was asked"),)
+    return _report(type(model).__name__, found, known, checked)
+
+
+def _report(name: str, found: Proofs, known: Sequence[Finding], checked: Report | None) -> Report:
+    """`checked` is the checkup that gave the findings; None where they were given."""
+    confirmed = [proof for proof in found.proofs if proof.verdict == "confirmed"]
     return Report(
-        f"Proof for {type(model).__name__}",
+        f"Proof for {name}",
         (proof_section(found),),
         tuple(known),
         () if checked is None else checked.checked,
-        not_checked if checked is None else checked.not_checked,
-        summary=summary,
+        (NotChecked("RUN", "the findings were given; no rule was asked"),) if checked is None else checked.not_checked,
+        summary=f"{len(confirmed)} of {len(found.proofs)} changes confirmed.",
         data=proofs_data(found),
-        environment=environment,
+        environment={"torchclinic": __version__, "torch": str(torch.__version__)},
     )
 
 

@@ -1,6 +1,7 @@
 """What extra passes in eval mode say of a model is what a few plain calls of it say, and they leave nothing behind."""
 
 import copy
+import threading
 from collections import namedtuple
 from dataclasses import dataclass
 from typing import Any
@@ -229,6 +230,26 @@ def test_an_argument_that_cannot_be_copied_is_not_probed() -> None:
     with pytest.raises(InputError, match=r"type list_iterator|type generator"):
         eval_pass(Reading(), ([x, (row for row in rows)],), {}, 0)
     assert len(list(rows)) == 2
+
+
+def test_an_argument_that_cannot_be_copied_costs_the_probes_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Locked(Writing):
+        def forward(self, batch: Any, *, scale: Tensor | None = None) -> Tensor:
+            with batch[1]:
+                return self.last(self.norm(batch[0]))
+
+    def run() -> None:
+        model, lock = Locked(), threading.Lock()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model((torch.randn(8, 6), lock)).square().sum().backward()
+            optimizer.step()
+
+    monkeypatch.delenv("TORCHCLINIC_STRICT")
+    session, _ = observe(run)  # which asserts that the observation did not end
+    assert session.run.observed_steps == 3
+    assert "cannot be copied" in session.run.probe_reason
 
 
 def test_a_run_is_looked_at_twice_and_the_second_batch_is_fresh_if_it_differs() -> None:

@@ -86,7 +86,9 @@ class Probing:
         self._latest = None
         if track.index > 3 or not normalizations(model) or _unsuitable(model, track, args, kwargs):
             return
-        kept = keep(model, args, kwargs, result)
+        self._try(lambda: self._keep(track, keep(model, args, kwargs, result)))
+
+    def _keep(self, track: "ModelTrack", kept: KeptBatch | None) -> None:
         if kept is not None:
             self._kept[track.index] = self._latest = kept
 

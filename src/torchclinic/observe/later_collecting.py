@@ -26,6 +26,8 @@ def later_records(session: "Session") -> Iterator[object]:
     yield from session.workers.records()
     yield from (use for _, use in session.ranks.samplers.values())
     yield from session.ranks.bypasses()
+    if session.replicas.comparison is not None:
+        yield session.replicas.comparison
 
 
 def _labels(session: "Session") -> Iterator[object]:

@@ -34,6 +34,7 @@ from torchclinic.observe.patches import Patches
 from torchclinic.observe.probing import Probing
 from torchclinic.observe.ranks import RankWatch
 from torchclinic.observe.records import RunRecord
+from torchclinic.observe.replicas import ReplicaWatch
 from torchclinic.observe.state import StateWatch
 from torchclinic.observe.statistics import StatisticsWatch
 from torchclinic.observe.stepping import EARLY_BACKWARDS, EARLY_STEPS, StepWatch
@@ -97,6 +98,7 @@ class Session:
         self.held_out = HeldOutWatch(self)
         self.workers = WorkerWatch(self)
         self.ranks = RankWatch(self)
+        self.replicas = ReplicaWatch(self)
         self.active = False  # observing in full right now
         self.waiting = True  # for the first model, optimizer or backward
         self.quiet = False  # inside our own work
@@ -156,6 +158,8 @@ class Session:
             _current = None
         self.budget.stop()
         self.workers.close()
+        with self.own():
+            self.replicas.close()
 
     def _uninstall(self) -> None:
         self._patches.undo()
@@ -191,6 +195,8 @@ class Session:
         replace(dataloader._BaseDataLoaderIter, "__next__", self.state.wrap_loader_next)
         replace(torch.utils.data._utils.worker, "_worker_loop", self.workers.wrap_loop)
         replace(nn.parallel.DistributedDataParallel, "__init__", self.ranks.wrap_init)
+        if torch.distributed.is_available():
+            replace(torch.distributed, "destroy_process_group", self.replicas.wrap_destroy)
         replace(torch, "save", self.state.wrap_save)
         replace(torch, "compile", self._wrap_compile)
         for name in ("trace", "trace_module"):

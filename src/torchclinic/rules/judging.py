@@ -47,6 +47,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "INI005": ("INI001", "INI002"),
     "GRA002": ("LOS008", "INI004", "DAT001", "DST002"),
     "OPT004": ("OPT003",),
+    "DST001": ("DST004",),
     "OPT006": ("DST002",),
     "INI001": ("INI002",),
     "INI006": ("INI003", "INI004", "INI002", "INI001"),
@@ -127,6 +128,7 @@ _EVENTS = _ALWAYS | {
     seen.Elementwise, seen.SchedulerRecord, seen.LoaderRecord, seen.MutatedData, seen.RetainedGraph, seen.ScaledClip,
     seen.NonFinite, later.ModeGap, later.ClipUse, later.DecayUse, later.HalfUse, later.HeldOutUse,
     later.WorkerRandomness, later.SamplerUse, later.WrapperBypass,
+    later.ReplicaComparison,
 }  # fmt: skip
 
 

@@ -132,6 +132,7 @@ class LabelWatch:
         if sum(decided) != 1 or (len(self.evaluations) >= 20 and node.line not in self.evaluations):
             return
         guess, labels = (left, right) if decided[0] else (right, left)
+        self.session.probing.carry_over.compared(node, guess, labels)
         seen = EvaluatedLabels(node.line, self.session.step, labels.numel())
         guess, labels = guess.detach().reshape(-1).double(), labels.detach().reshape(-1).double()
         common = labels.mode().values

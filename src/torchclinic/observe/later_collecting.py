@@ -14,6 +14,7 @@ def later_records(session: "Session") -> Iterator[object]:
     for gap in session.probing.gaps.values():
         gap.steps = session.step
         yield gap
+    yield from _carried(session)
     yield from _labels(session)
     updates = session.updates
     for clip in updates.clips.values():
@@ -28,6 +29,13 @@ def later_records(session: "Session") -> Iterator[object]:
     yield from session.ranks.bypasses()
     if session.replicas.comparison is not None:
         yield session.replicas.comparison
+
+
+def _carried(session: "Session") -> Iterator[object]:
+    phases = [record for record in session.probing.carry_over.phases.values() if record.unseen.rows]
+    for record in phases:
+        alike = [other.unseen for other in phases if other.model == record.model]
+        yield replace(record, best=max(unseen.kappa / unseen.error(0.0) for unseen in alike))
 
 
 def _labels(session: "Session") -> Iterator[object]:

@@ -233,7 +233,8 @@ def exchanges() -> int | None:
     """Collectives and messages of all process groups so far, as the groups count them; None if one does not count."""
     groups: dict[Any, Any] = torch.distributed.distributed_c10d._world.pg_map
     try:
-        return sum(group._get_sequence_number_for_group() for group in groups)
+        total: int = sum(group._get_sequence_number_for_group() for group in groups)
+        return total
     except RuntimeError:  # a backend without sequence numbers
         return None
 

@@ -67,6 +67,7 @@ ABSENT: dict[type, str] = {
     seen.LoaderRecord: "",
     seen.BatchRun: "no training batch was seen",
     LayerSeries: "no layer with weights was measured over several steps",
+    later.CarryOver: "no evaluation of a trained classifier was seen that compares decisions with labels",
     later.LabelStream: "no loss was seen whose target is one class per sample",
     later.LossDirection: "no known measure of error was seen in a loss",
 }

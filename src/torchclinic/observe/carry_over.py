@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOST_PHASES = 64
 FEWEST_VALUES = 17  # in the inputs; with fewer they are codes
 MOST_VALUES = 4096
-EARLY = 10  # steps, all of them observed: the rows of larger data sets are new in them
+EARLY = 10  # steps, all of them observed: rows that are new in them have not been learnt from
 
 
 class CarryOverWatch:
@@ -58,12 +58,12 @@ class CarryOverWatch:
                 return
 
     def _early(self) -> Agreement:
-        """The decisions of the first training steps, before each batch was learnt from."""
+        """The decisions on new rows in the first training steps."""
         total = Agreement()
         for stream in self.session.labels.streams.values():
             for batch in stream.batches:
                 rows = sum(batch.counts)
-                if batch.step < EARLY and rows:
+                if batch.step < EARLY and batch.fresh:
                     pairs = sum(n * m for n, m in zip(batch.counts, batch.predicted, strict=True))
                     total.add([rows, sum(batch.hits), pairs / rows])
         return total

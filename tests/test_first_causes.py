@@ -47,3 +47,54 @@ def test_units_killed_by_the_first_steps_are_laid_to_the_learning_rate(tmp_path:
 @pytest.mark.parametrize("rate", ["0.3", "0.05"])
 def test_large_steps_from_which_the_loss_recovers_are_fine(rate: str, tmp_path: Path) -> None:
     assert findings(tmp_path / "train.py", THROWN.replace("RATE", rate)) == []
+
+
+RECURRENT = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+cell, out = nn.RNN(2, 32, nonlinearity="relu", batch_first=FIRST), nn.Linear(32, 1)
+model = nn.ModuleList([cell, out])
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell, self.out = cell, out
+
+    def forward(self, x):
+        return self.out(self.cell(x)[0].SELECT)
+
+
+nn.init.INIT
+net = Net()
+optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+for _ in range(12):
+    x = torch.rand(16, 40, 2)
+    x[:, :PAD] = 0
+    optimizer.zero_grad()
+    nn.functional.mse_loss(net(xTRANSPOSED), x.mean((1, 2))[:, None]).backward()
+    optimizer.step()
+"""
+
+
+def recurrent(init: str, *, batch_first: bool = True, pad: int = 0) -> str:
+    script = RECURRENT.replace("INIT", init).replace("PAD", str(pad)).replace("FIRST", str(batch_first))
+    script = script.replace("SELECT", "select(1, -1)" if batch_first else "select(0, -1)")
+    return script.replace("TRANSPOSED", "" if batch_first else ".transpose(0, 1)")
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_a_state_that_explodes_along_the_sequence_is_laid_to_its_weights(batch_first: bool, tmp_path: Path) -> None:
+    script = recurrent("orthogonal_(cell.weight_hh_l0, gain=2.5)", batch_first=batch_first)
+    found = [f for f in findings(tmp_path / "train.py", script) if f.code == "INI004"]
+    assert [f.where for f in found] == ["cell"]
+    assert script.splitlines()[int(found[0].line.rpartition(":")[2]) - 1].startswith("nn.init.orthogonal_")
+
+
+@pytest.mark.parametrize("pad", [0, 30])
+@pytest.mark.parametrize("init", ["orthogonal_(cell.weight_hh_l0)", "eye_(cell.weight_hh_l0)", "zeros_(out.bias)"])
+def test_a_state_that_adds_up_its_inputs_is_fine(init: str, pad: int, tmp_path: Path) -> None:
+    found = findings(tmp_path / "train.py", recurrent(init, pad=pad))
+    assert "INI004" not in [f.code for f in found]

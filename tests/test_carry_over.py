@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from torchclinic.launcher import Target, launch
 from torchclinic.observe.carry_over import agreement
 from torchclinic.observe.collecting import collect
-from torchclinic.observe.later_records import Agreement, CarryOver
+from torchclinic.observe.records import Agreement, CarryOver
 from torchclinic.observe.session import Session
 from torchclinic.rules.dat005_labels_unrelated import check, healthy, sick
 from torchclinic.rules.judging import Verdict, judge

@@ -1,27 +1,18 @@
 """The comparison with other tools: they are attached where an author would, and their messages are read generously."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from fault_fixtures import load
 from torchclinic.rules.rule import discover
-
-FAULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "faults"
 
 
 @pytest.fixture(scope="module")
 def compare() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("faults_compare", FAULTS / "compare.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load("compare")
 
 
 def scored(compare: ModuleType, codes: tuple[str, ...], *messages: dict[str, Any]) -> Any:

@@ -1,7 +1,6 @@
 """The benchmark of faults: its manifest is complete and true to its files, and its scripts give nothing away."""
 
 import difflib
-import importlib.util
 import io
 import json
 import os
@@ -10,11 +9,11 @@ import subprocess
 import sys
 import tokenize
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-FAULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "faults"
+from fault_fixtures import FAULTS, load
+
 FOLDERS = ("sick", "twins", "healthy", "double")
 SCRIPTS = json.loads((FAULTS / "manifest.json").read_text())["scripts"]
 
@@ -50,17 +49,7 @@ TELLTALE = re.compile(
 CODE = re.compile(r"\b(WIR|MOD|LOS|SHP|INI|ACT|GRA|OPT|NUM|DAT|EVA|DST)\d{3}\b")
 
 
-def load_run_all() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("faults_run_all", FAULTS / "run_all.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-run_all = load_run_all()
+run_all = load("run_all")
 
 
 def prose(source: str) -> str:

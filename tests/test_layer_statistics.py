@@ -131,3 +131,74 @@ def test_a_recurrent_layer_is_measured_by_its_output_not_its_state() -> None:
             F.cross_entropy(model(torch.randn(4, 7, 6)), torch.randint(0, 3, (4,))).backward()
             optimizer.step()
     assert series(collect(session), "gru").units == 5
+
+
+def trained(model: nn.Module, *data: torch.Tensor) -> tuple[RunRecord, dict[str, torch.Tensor]]:
+    """The record of four steps, and the gradients of the first."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    session, first = Session(), {}
+    with session:
+        for step in range(4):
+            optimizer.zero_grad()
+            F.cross_entropy(model(data[0]), data[1]).backward()
+            if step == 1:  # the first step that is measured
+                first = {name: p.grad.clone() for name, p in model.named_parameters()}
+            optimizer.step()
+    return collect(session), first
+
+
+def test_of_large_weights_the_norms_are_estimated_from_rows() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(512, 1024), nn.ReLU(), nn.Linear(1024, 3))
+    run, first = trained(model, torch.randn(32, 512), torch.randint(0, 3, (32,)))
+    window = series(run, "0").windows[0]
+    true = first["0.weight"].norm().item()
+    assert window.gradient != pytest.approx(true, rel=1e-6)
+    assert window.gradient == pytest.approx(true, rel=0.25)  # 64 of 1,024 rows: 1/√64 times the spread of their norms
+    assert series(run, "2").windows[0].gradient == pytest.approx(first["2.weight"].norm().item(), rel=1e-4)
+
+
+def test_a_table_of_which_few_rows_are_used_is_measured_whole() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(4096, 64), nn.Flatten(), nn.Linear(5 * 64, 3))
+    run, first = trained(model, torch.randint(0, 9, (16, 5)), torch.randint(0, 3, (16,)))
+    assert series(run, "0").windows[0].gradient == pytest.approx(first["0.weight"].norm().item(), rel=1e-4)
+
+
+def test_maps_of_few_positions_are_reduced_to_the_same_extremes() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 6, 3), nn.Flatten(), nn.Linear(6 * 4, 3))
+    images = torch.randn(10, 2, 4, 4)
+    with torch.no_grad():
+        outputs = model[0](images)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    session = Session()
+    with session:
+        for _ in range(3):
+            optimizer.zero_grad()
+            F.cross_entropy(model(images), torch.zeros(10, dtype=torch.long)).backward()
+            optimizer.step()
+    window = series(collect(session), "0").windows[0]
+    assert window.dead == int((outputs.amax((0, 2, 3)) <= 0).sum())
+    assert (window.low, window.high) == (outputs.min().item(), outputs.max().item())
+    assert window.varying == pytest.approx((outputs.amax((0, 2, 3)) - outputs.amin((0, 2, 3))).max().item())
+
+
+def test_the_model_shares_what_was_measured_of_its_last_layer() -> None:
+    torch.manual_seed(0)
+    run, truth = observed(Net(), batches(12))
+    model, head = series(run, ""), series(run, "head")
+    assert [(w.mean, w.spread, w.low, w.high) for w in model.windows] == [
+        (w.mean, w.spread, w.low, w.high) for w in head.windows
+    ]
+    assert model.windows[0].mean == pytest.approx(truth[model.windows[0].step]["head"].mean().item(), rel=1e-4)
+
+
+def test_an_output_that_was_changed_in_place_is_measured_again() -> None:
+    class Halved(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x).mul_(0.5)
+
+    torch.manual_seed(0)
+    run, _ = trained(Halved(nn.Linear(6, 8), nn.Linear(8, 3)), torch.randn(16, 6), torch.randint(0, 3, (16,)))
+    assert series(run, "").windows[0].high == pytest.approx(series(run, "1").windows[0].high / 2)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ranks_fixtures import judged_on_two_ranks
-from torchclinic.observe.later_records import ReplicaComparison
+from torchclinic.observe.records import ReplicaComparison
 from torchclinic.rules.dst001_diverged_ranks import check, healthy, sick
 from torchclinic.rules.rule import Undecided
 from torchclinic.rules.specimens import changed

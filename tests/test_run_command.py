@@ -94,6 +94,16 @@ def test_the_scripts_own_exit_code_is_kept_and_the_report_is_written(
     assert said in capfd.readouterr().err
 
 
+def test_ctrl_c_prints_the_scripts_traceback_without_our_frames(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, CLASSIFIER + "def rest():\n    raise KeyboardInterrupt\nrest()\n")
+    said = capfd.readouterr().err
+    assert said.startswith("Traceback")
+    assert "in rest\n    raise KeyboardInterrupt\nKeyboardInterrupt\n" in said
+    assert "torchclinic/launcher.py" not in said
+
+
 def test_an_exception_is_explained_and_its_rule_fires(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     script = changed(CLASSIFIER, ("    loss.backward()", "    loss.detach().backward()"))
     code, report = run(tmp_path, script)

@@ -11,6 +11,7 @@ import torch
 from torchclinic.error_notes import explanation_for
 from torchclinic.error_notes.recorder import Recorder
 from torchclinic.launcher import Target, launch
+from torchclinic.observe import frames
 from torchclinic.observe.session import Session
 
 HEAD = """
@@ -96,6 +97,13 @@ raise ExceptionGroup('several', errors)
 """,
     "caught": "try:\n    step(); net(torch.zeros(2, 5))\nexcept RuntimeError:\n"
     "    traceback.print_exc(); logging.exception('again')\n",
+    "made": """
+class Net(nn.Module):
+    def __init__(self): super().__init__(); warnings.warn("made", stacklevel=2); self.a = nn.Linear(4)
+try: Net()
+except TypeError: traceback.print_exc()
+nn.Module.__init__(net, 3)
+""",
     "hook": "sys.excepthook = lambda kind, error, tb: print(kind, len(traceback.extract_tb(tb)), file=sys.stderr)\n"
     "step()\nnet(torch.zeros(2, 5))\n",
 }  # fmt: skip
@@ -163,11 +171,11 @@ def test_a_plain_run_is_what_the_interpreter_does(folder: Path) -> None:
     assert done.stderr == path.with_name("train.py.plain").read_text()
 
 
-def explained(tmp_path: Path, script: str, head: str = HEAD) -> str:
+def explained(tmp_path: Path, script: str, head: str = HEAD, *, budget: float = 1.0) -> str:
     path = tmp_path / "train.py"
     path.write_text(head + script)
     with warnings.catch_warnings():
-        outcome = launch(Target(str(path)), Session(budget=1.0), lambda outcome: None)
+        outcome = launch(Target(str(path)), Session(budget=budget), lambda outcome: None)
     assert outcome.explanation is not None
     return outcome.explanation
 
@@ -192,7 +200,7 @@ def test_the_line_that_did_it_is_named_as_by_explain_errors(tmp_path: Path, scri
 
 def test_a_step_that_was_not_observed_is_said_to_be_so(tmp_path: Path) -> None:
     loop = "for i in range(40): step()\nassert True\nh = net(x).exp()\nh += 1\nh.sum().backward()\n"
-    assert "done by  not seen: step 40 was not observed in full" in explained(tmp_path, loop)
+    assert "done by  not seen: step 40 was not observed in full" in explained(tmp_path, loop, budget=0.0)
 
 
 def test_what_a_long_preamble_hides_is_said_to_be_hidden(tmp_path: Path) -> None:
@@ -205,7 +213,7 @@ def test_what_a_long_preamble_hides_is_said_to_be_hidden(tmp_path: Path) -> None
 def test_a_write_of_an_earlier_step_is_said_to_be_of_an_earlier_step(tmp_path: Path) -> None:
     loop = "def f(i):\n    global h\n    h = net(x).exp()\n    h += 1\n"
     loop += "    (net(x) if i < 39 else h).sum().backward(); opt.step()\nfor i in range(40): f(i)\n"
-    said = explained(tmp_path, loop)
+    said = explained(tmp_path, loop, budget=0.0)
     assert "h += 1 (add_, in an earlier step: step 39 was not observed in full)" in said
 
 
@@ -224,3 +232,12 @@ def test_warnings_warn_is_put_back() -> None:
     with Session(budget=1.0):
         assert warnings.warn is not before
     assert warnings.warn is before
+
+
+def test_every_module_that_wraps_a_function_of_torch_hides_its_frames() -> None:
+    folder = Path(frames.__file__).parent
+    wrapping = {
+        path for path in folder.glob("*.py") if "def wrap_" in path.read_text() or "def _wrap_" in path.read_text()
+    }
+    assert len(wrapping) > 5
+    assert {path.name for path in wrapping if not frames.is_own(compile("", str(path), "exec"))} == set()

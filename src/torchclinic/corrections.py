@@ -94,16 +94,20 @@ def _name(call: ast.Call) -> str:
 
 
 def _without(*names: str) -> Correct:
-    """The argument of a call of one of `names` instead of the call."""
+    """The argument of a call of one of `names` instead of the call; an identity where a module is made."""
 
     def correct(statement: Statement, finding: Finding) -> str | None:
-        for call in statement.calls():
-            if _name(call).lower().strip("_") in names:
-                method = isinstance(call.func, ast.Attribute) and (not call.args or _is_number(call.args[0]))
-                inner = (
-                    call.func.value if method and isinstance(call.func, ast.Attribute) else next(iter(call.args), None)
-                )
-                return statement.edited((call, statement.text(inner))) if inner is not None else None
+        called = [call for call in statement.calls() if _name(call).lower().strip("_") in names]
+        made = [call for call in called if _name(call)[0].isupper()]
+        if made:
+            last = max(made, key=lambda call: (call.lineno, call.col_offset))
+            package = statement.text(last.func.value) if isinstance(last.func, ast.Attribute) else "torch.nn"
+            return statement.edited((last, f"{package}.Identity()"))
+        for call in called:
+            method = isinstance(call.func, ast.Attribute) and (not call.args or _is_number(call.args[0]))
+            inner = call.func.value if method and isinstance(call.func, ast.Attribute) else next(iter(call.args), None)
+            if inner is not None:
+                return statement.edited((call, statement.text(inner)))
         return None
 
     return correct

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from torchclinic.observe.arguments import copied
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.guard import untouched
 from torchclinic.observe.propagation import split_batch
@@ -50,7 +51,7 @@ def checkup(
     Raises:
         InputError: a lazy module has not been run yet.
     """
-    args, kwargs, targets = split_batch(model, batch, with_targets=True)
+    args, kwargs, targets = copied(split_batch(model, batch, with_targets=True))
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     given = optimizer if optimizer is not None else torch.optim.SGD(trainable, lr=1e-3)
     with untouched(model, optimizer=optimizer), Session(budget=1.0) as session:

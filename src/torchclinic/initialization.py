@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from torchclinic.errors import InputError
 from torchclinic.observe.following import Place, places
 from torchclinic.observe.guard import untouched
-from torchclinic.report.model import Report, Section, Table
+from torchclinic.report.model import Report, Reported, Section, Table
 from torchclinic.theory.activations import Activation
 from torchclinic.theory.fans import fan
 from torchclinic.theory.gains import gain
@@ -34,7 +34,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Initialization:
+class Initialization(Reported):
     """One entry per weight and per changed bias or scale, in the order of the model."""
 
     changes: tuple[Change, ...]
@@ -60,12 +60,6 @@ class Initialization:
         table = Table(("parameter", "scheme", "std before", "std after", "reason"), rows)
         title = "Initialization that would be made" if self.dry_run else "Initialization"
         return Report(title, (Section(title, (table,)),))
-
-    def __str__(self) -> str:
-        return str(self.report())
-
-    def _repr_html_(self) -> str:
-        return self.report()._repr_html_()
 
 
 def initialize(model: nn.Module, scheme: str = "auto", dry_run: bool = False, *, batch: Any = None) -> Initialization:

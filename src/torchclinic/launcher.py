@@ -102,7 +102,8 @@ def launch(target: Target, session: Session, last_word: Callable[[Outcome], None
             outcome.ending = "stopped"
         except SystemExit as request:
             outcome.ending, outcome.exit_code = "exited", _exit_code(request)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            _print_error(error, past)
             outcome.ending, outcome.exit_code = "interrupted", 130
         except BaseException as error:  # noqa: BLE001 - whatever the script raises ends the script, not the report
             past.blind = session.missed

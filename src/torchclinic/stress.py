@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torchclinic.errors import InputError
 from torchclinic.observe.guard import untouched
 from torchclinic.observe.outputs import class_probabilities
-from torchclinic.report.model import Claim, Prose, Report, Section, Table
+from torchclinic.report.model import Claim, Prose, Report, Reported, Section, Table
 from torchclinic.units import format_number, format_share
 
 SINGLE_VALUE = (
@@ -54,7 +54,7 @@ class Predictions:
 
 
 @dataclass(frozen=True, slots=True)
-class StressTest:
+class StressTest(Reported):
     """Result of `stress_test`. `mates`: train mode, the same image beside different neighbours, same dropout mask."""
 
     predicted_class: int
@@ -91,12 +91,6 @@ class StressTest:
             + f" over {self.repetitions} passes. Train: {self._alone_text()}",
             data=self.to_dict(),
         )
-
-    def __str__(self) -> str:
-        return str(self.report())
-
-    def _repr_html_(self) -> str:
-        return self.report()._repr_html_()
 
     def _eval_text(self) -> str:
         return f"Class {self.predicted_class} with {format_share(self.confidence)}."

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torchclinic.report.model import Finding, Prose, Report, Section, Table
+from torchclinic.report.model import Finding, Prose, Report, Reported, Section, Table
 
 MAX_RULES = 50
 Form = tuple[tuple[int, ...], str]  # shape and dtype
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Reported):
     """How the tensors of `left` (a checkpoint) fit those of `right` (another one, or a model)."""
 
     left: str
@@ -53,15 +53,6 @@ class Comparison:
                 "same": len(self.same),
             },
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.report().to_dict()
-
-    def __str__(self) -> str:
-        return str(self.report())
-
-    def _repr_html_(self) -> str:
-        return self.report()._repr_html_()
 
     def _findings(self) -> Iterator[Finding]:
         if not self.fits:

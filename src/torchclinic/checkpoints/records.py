@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torchclinic.checkpoints.values import Values
-from torchclinic.report.model import Finding, NotChecked, Report
+from torchclinic.report.model import Finding, NotChecked, Report, Reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class TensorEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Reported):
     """A checkpoint, looked at from outside."""
 
     path: str
@@ -77,12 +77,3 @@ class Checkpoint:
         from torchclinic.checkpoints.findings import report_of
 
         return report_of(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.report().to_dict()
-
-    def __str__(self) -> str:
-        return str(self.report())
-
-    def _repr_html_(self) -> str:
-        return self.report()._repr_html_()

@@ -41,6 +41,8 @@ class BackwardWatch:
             with session.own():
                 if record is not None:
                     session.training.after_backward(record, session.flow.node_of(root))
+                elif isinstance(root, Tensor):
+                    session.numerics.glance(root)
                 if session.witness is not None and isinstance(root, Tensor):
                     session.witness.backward(root)
             return result

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from torchclinic.observe.arguments import apply
 from torchclinic.observe.dataflow import tensors_in
-from torchclinic.observe.eval_pass import apply, outputs_of
+from torchclinic.observe.eval_pass import outputs_of
 from torchclinic.observe.facts import is_plain
 from torchclinic.observe.guard import untouched
-from torchclinic.observe.later_records import Agreement, CarryOver
+from torchclinic.observe.records import Agreement, CarryOver
 
 if TYPE_CHECKING:
     from torchclinic.observe.dataflow import Node

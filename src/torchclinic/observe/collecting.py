@@ -1,23 +1,16 @@
 """From what a session has seen to plain records."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from torchclinic.observe.dataflow import Node
-from torchclinic.observe.later_collecting import later_records
-from torchclinic.observe.records import (
-    ModelRecord,
-    OptimizerRecord,
-    ParameterRecord,
-    RetainedGraph,
-    RunRecord,
-)
+from torchclinic.observe.chains import retained
+from torchclinic.observe.records import ModelRecord, OptimizerRecord, ParameterRecord, RunRecord
 from torchclinic.observe.tracks import OptimizerTrack, ParameterTrack, refresh
 
 if TYPE_CHECKING:
     from torchclinic.observe.modules import ModelTrack
     from torchclinic.observe.session import Session
-
-_CUTTING = {"detach", "data", "argmax", "numpy", "item", "tolist", "max", "round", "long", "int", "tensor", "as_tensor"}
 
 
 def collect(session: "Session") -> RunRecord:
@@ -49,8 +42,9 @@ def collect(session: "Session") -> RunRecord:
         *operations.copies.values(), *operations.pinned, *state.pinned, *modules.forwards, *modules.inputs,
         *training.backward_passes, *training.steps, *run.optimizers, *run.parameters,
         *(record for record, _ in state.schedulers.values()), *state.loaders.values(), *state.uses, *state.loads,
-        *state.clips, *(batch for model in modules.models.values() for batch in model.batches), *_retained(session),
-        *session.probing.records, *later_records(session),
+        *state.clips, *(batch for model in modules.models.values() for batch in model.batches), *retained(session),
+        *session.probing.records, *_evaluations(session), *_labels(session), *session.updates.records(),
+        *session.workers.records(), *(use for _, use in session.ranks.samplers.values()), *session.ranks.bypasses(),
     ]  # fmt: skip
     if session.numerics.first is not None:
         run.others.append(session.numerics.first)
@@ -93,7 +87,7 @@ class _Names:
             owned=bool(stepping),
             owner_steps=max((t.steps for t in stepping), default=0),
             line=line or track.line.partition("|")[2],
-            initialized_line=self.session.training.initialized_on(key),
+            initialized_line=track.made,
             requires_grad=track.requires_grad,
             module_ran=modules.ran.get(owner[0], 0),
             backwards=track.backwards,
@@ -150,66 +144,32 @@ def _optimizer(track: OptimizerTrack, session: "Session", names: _Names) -> Opti
     )  # fmt: skip
 
 
-def _retained(session: "Session") -> list[RetainedGraph]:
-    """Losses of earlier steps that are still alive together with their graph."""
-    found = list(session.training.retained.values())
-    alive = [(step, line) for step, line, ref in session.training.root_refs if (t := ref()) is not None and t.grad_fn]
-    steps = {step for step, _ in alive}
-    if len(steps) >= 3:
-        passes = session.training.backward_passes
-        line = next((line for _, line in alive if line), passes[0].root_line if passes else "")
-        found.append(RetainedGraph(line, max(steps), len(steps), "list"))
-    return found
+def _evaluations(session: "Session") -> Iterator[object]:
+    yield from session.probing.eval_passes
+    for gap in session.probing.gaps.values():
+        gap.steps = session.step
+        yield gap
+    yield from session.held_out.uses.values()
+    phases = [record for record in session.probing.carry_over.phases.values() if record.unseen.rows]
+    for record in phases:
+        alike = [other.unseen for other in phases if other.model == record.model]
+        yield replace(record, best=max(unseen.kappa / unseen.error(0.0) for unseen in alike))
+    if session.replicas.comparison is not None:
+        yield session.replicas.comparison
 
 
-def find_retained(session: "Session") -> None:
-    """Chains of additions that hold the losses of three or more steps, each of which was already run backward."""
-    for node in session.flow.created:
-        if (
-            node.op in ("add", "add_", "div", "mul")
-            and node.requires_grad
-            and node.line not in session.training.retained
-        ):
-            steps = _summed_losses(node)
-            if len(steps) >= 3:
-                record = RetainedGraph(node.line, max(steps), len(steps), "sum")
-                session.training.retained[node.line] = record
-
-
-def _summed_losses(node: Node) -> set[int]:
-    steps: set[int] = set()
-    stack, seen = [node], 0
-    while stack and seen < 400:
-        seen += 1
-        top = stack.pop()
-        if top.root_step is not None:
-            steps.add(top.root_step)
-        elif top.op in ("add", "add_", "mul", "div", "getitem", "sub", "mean", "view", "reshape", "squeeze"):
-            stack += [parent for parent in top.parents if parent.requires_grad]
-    return steps
-
-
-def find_cuts(session: "Session") -> None:
-    """For owned parameters that no backward reached although their module ran: the operation that cut the graph."""
-    outputs = session.modules.module_outputs
-    for track in session.training.parameters.values():
-        tensor = track.ref()
-        if tensor is None or track.reached or not track.owners or track.cut or not tensor.requires_grad:
-            continue
-        owners = (m.owner_of.get(id(tensor), (0, ""))[0] for m in session.modules.models.values())
-        node = next((outputs[key] for key in owners if key in outputs), None)
-        if node is None:
-            continue
-        if not node.requires_grad:
-            track.cut, track.cut_line = "no_grad", node.line
-            continue
-        for other in session.flow.created:
-            cutting = other.op in _CUTTING and not other.requires_grad
-            parent = other.parents[0] if other.parents else None
-            if cutting and parent is not None and parent.requires_grad and _descends(parent, node):
-                track.cut, track.cut_line = other.op, other.line
-                break
-
-
-def _descends(node: Node, origin: Node) -> bool:
-    return any(ancestor is origin for ancestor in node.ancestors())
+def _labels(session: "Session") -> Iterator[object]:
+    optimizers = sum(track.steps > 0 for track in session.training.optimizers.values())
+    for stream in session.labels.streams.values():
+        stream.steps, stream.optimizers = session.step, optimizers
+        stream.evaluations = list(session.labels.evaluations.values())
+        stream.batches = [batch for batch in stream.batches if batch.counts]
+        yield stream
+    for stream in session.labels.loaded.values():
+        stream.steps, stream.optimizers = session.step, optimizers
+        classes = max((len(batch.counts) for batch in stream.batches), default=0)
+        padded = [replace(b, counts=b.counts + (0,) * (classes - len(b.counts))) for b in stream.batches]
+        yield replace(stream, batches=padded)
+    for direction in session.labels.directions.values():
+        direction.optimizers = optimizers
+        yield direction

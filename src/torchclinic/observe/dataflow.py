@@ -66,6 +66,7 @@ class Node:
     """One operation's result."""
 
     __slots__ = (
+        "built",
         "cuts",
         "grad_name",
         "inserted_axis",
@@ -88,6 +89,7 @@ class Node:
     def __init__(self, op: str, line: str, where: str, step: int, parents: tuple["Node", ...], tensor: Tensor) -> None:
         self.op = op
         self.line = line
+        self.built = ""  # where the module of torch's that ran the operation was made
         self.where = where
         self.step = step
         self.parents = parents
@@ -101,6 +103,10 @@ class Node:
         self.scale = 0.0
         self.inserted_axis = op == "unsqueeze"
         self.grad_name = ""
+
+    def origin(self) -> str:
+        """The line to look at: where the module was made if it is one of torch's, else where the operation ran."""
+        return self.built or self.line
 
     def producer(self) -> "Node":
         """The operation that gave the values: changes of shape and type are looked through."""
@@ -241,11 +247,19 @@ def plain_name(name: str) -> str:
 
 
 def make_node(
-    flow: Dataflow, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], tensor: Tensor, step: int, where: str
+    flow: Dataflow,
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    tensor: Tensor,
+    step: int,
+    where: str,
+    built: str = "",
 ) -> Node:
     """Record that `name(*args, **kwargs)` gave `tensor`."""
     inputs = (*args, *kwargs.values()) if kwargs else args
     parents = tuple(flow.leaf(argument) for argument in arguments_in(inputs))
     node = Node(name, user_line(3), where, step, parents, tensor)
+    node.built = built
     flow.put(tensor, node)
     return node

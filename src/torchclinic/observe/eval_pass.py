@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.overrides import TorchFunctionMode
 
+from torchclinic.observe.arguments import apply, common_rows, first_rows
 from torchclinic.observe.dataflow import plain_name, tensors_in
 from torchclinic.observe.facts import fingerprint, is_plain
 from torchclinic.observe.guard import untouched
-from torchclinic.observe.later_records import EvalPass, RandomCall
 from torchclinic.observe.lines import call_text, user_line
+from torchclinic.observe.records import EvalPass, RandomCall
 
 MOST_ROWS = 32
 LEAST_ROWS = 4  # two are kept, the others replaced
@@ -108,26 +109,6 @@ def _written_out() -> bool:
 def outputs_of(result: Any) -> list[Tensor]:
     """Floating-point tensors of a model's output."""
     return [t.detach() for t in tensors_in(result) if is_plain(t) and t.is_floating_point() and t.numel()]
-
-
-def common_rows(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-    """The first dimension that all tensor arguments share; 0 if they do not."""
-    sizes = {tensor.shape[0] if tensor.dim() else 1 for tensor in tensors_in([args, kwargs])}
-    plain = all(is_plain(tensor) for tensor in tensors_in([args, kwargs]))
-    return sizes.pop() if len(sizes) == 1 and plain else 0
-
-
-def apply(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """The same structure with `change` applied to every tensor."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: apply(item, change) for key, item in value.items()}
-    return type(value)(apply(item, change) for item in value) if type(value) in (tuple, list) else value
-
-
-def first_rows(value: Any, rows: int) -> Any:
-    return apply(value, lambda tensor: tensor.detach()[:rows])
 
 
 def change(before: list[Tensor], after: list[Tensor], index: Any = ...) -> float:

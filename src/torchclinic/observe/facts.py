@@ -94,9 +94,14 @@ def norms(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [norm.float() for norm in torch._foreach_norm(list(tensors))] if tensors else []
 
 
+def real_numbers(tensor: Tensor) -> Tensor:
+    """The tensor itself, or the two parts of its complex numbers in a last dimension."""
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+
+
 def fingerprint(tensor: Tensor) -> tuple[float, ...]:
     """A few numbers that two different batches do not share: exact sums of up to 4096 spread elements."""
-    flat = tensor.detach().reshape(-1)
+    flat = real_numbers(tensor.detach()).reshape(-1)
     if flat.numel() > 4096:
         flat = flat[:: math.ceil(flat.numel() / 4096)]
     values = flat.to(torch.float64)

@@ -21,8 +21,9 @@ from torch.overrides import handle_torch_function
 Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 
 DOUBLE = "<torchclinic>"  # the name of a double's code
-_WRAPPERS = ("backward", "dataflow", "frames", "labels", "modules", "numerics", "operations", "patches", "probing",
-             "session", "state", "statistics", "stepping", "training", "updates")  # fmt: skip
+_WRAPPERS = ("backward", "dataflow", "frames", "labels", "modules", "numerics", "operations", "origins", "patches",
+             "probing", "ranks", "session", "state", "statistics", "stepping", "training", "updates",
+             "workers")  # fmt: skip
 _OWN = frozenset(str(Path(__file__).with_name(f"{name}.py")) for name in _WRAPPERS)
 _ASKING: CodeType = handle_torch_function.__code__
 _DEPTH = 3  # frames between a function that asks the mode and the one that is called again

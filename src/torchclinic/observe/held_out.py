@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from torchclinic.observe.facts import is_plain
+from torchclinic.observe.facts import is_plain, real_numbers
 from torchclinic.observe.frames import is_own
-from torchclinic.observe.later_records import HeldOutUse
 from torchclinic.observe.lines import is_user_file, said_here
+from torchclinic.observe.records import HeldOutUse
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
@@ -72,7 +72,7 @@ class HeldOutWatch:
         tensor = tensors[0].detach() if tensors else None
         if tensor is None or not is_plain(tensor) or tensor.dim() < 2 or tensor.requires_grad or not tensor.numel():
             return []
-        rows = tensor.reshape(len(tensor), -1)
+        rows = real_numbers(tensor).reshape(len(tensor), -1)
         rows = rows[:, :: -(-rows.shape[1] // MOST_COLUMNS)]
         if rows.shape[1] < LEAST_COLUMNS:
             return []

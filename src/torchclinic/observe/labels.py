@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from torchclinic.observe.facts import is_plain
-from torchclinic.observe.later_records import EvaluatedLabels, LabelBatch, LabelStream, LossDirection
+from torchclinic.observe.records import EvaluatedLabels, LabelBatch, LabelStream, LossDirection
 
 if TYPE_CHECKING:
     from torchclinic.observe.dataflow import Node

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from torchclinic.errors import InputError
-from torchclinic.report.model import Prose, Report, Section, Table
+from torchclinic.report.model import Prose, Report, Reported, Section, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class LayerSignal:
 
 
 @dataclass(frozen=True)
-class Propagation:
+class Propagation(Reported):
     """One row per operation that changes the signal, in the order of the forward pass.
 
     `depth_lost`: the weight layer, counted from the input (signal) or from the output (gradient), at which either would
@@ -121,9 +121,3 @@ class Propagation:
         prose = Prose("\n\n".join((f"Extrapolated at the measured rates: {lost}.", *self.notes)))
         table = Table(columns, rows, "Empty theory cells: theory cannot say; it starts again from the measured value.")
         return Report("Signal propagation", (Section("Layer by layer", (table, prose)),), summary=lost)
-
-    def __str__(self) -> str:
-        return str(self.report())
-
-    def _repr_html_(self) -> str:
-        return self.report()._repr_html_()

@@ -83,9 +83,12 @@ def call_text(depth: int, skip: str) -> str:
         frame = frame.f_back
     if frame is None or not is_user_file(frame.f_code.co_filename):
         return ""
-    first, last, *_ = list(frame.f_code.co_positions())[frame.f_lasti // 2]
-    lines = (linecache.getline(frame.f_code.co_filename, n) for n in range(first or 0, (last or 0) + 1))
-    return "".join(lines)
+    first, last, begin, end = list(frame.f_code.co_positions())[frame.f_lasti // 2]
+    lines = [linecache.getline(frame.f_code.co_filename, n).encode() for n in range(first or 0, (last or 0) + 1)]
+    if lines:  # columns are counted in bytes
+        lines[-1] = lines[-1][:end]
+        lines[0] = lines[0][begin:]
+    return b"".join(lines).decode()
 
 
 def said_here() -> list[str]:

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _NormBase
 
+from torchclinic.observe.arguments import apply, common_rows, first_rows
 from torchclinic.observe.dataflow import tensors_in
-from torchclinic.observe.eval_pass import apply, common_rows, first_rows, outputs_of
+from torchclinic.observe.eval_pass import outputs_of
 from torchclinic.observe.facts import is_plain
 from torchclinic.observe.guard import untouched
-from torchclinic.observe.later_records import ModeGap
+from torchclinic.observe.records import ModeGap
 
 if TYPE_CHECKING:
     from torchclinic.observe.modules import ModelTrack

@@ -91,6 +91,10 @@ class ModuleWatch:
     def where(self) -> str:
         return self.stack[-1][0] if self.stack else ""
 
+    def built(self) -> str:
+        """The line that made the module that runs now, if its class is torch's."""
+        return self.session.origins.line(self.stack[-1][1]) if self.stack else ""
+
     def wrap_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
         session, models = self.session, self.models
         statistics, layers = session.statistics, session.statistics.layers

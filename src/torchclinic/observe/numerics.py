@@ -5,6 +5,8 @@ inputs were finite and whose result was not. On other steps the saved tensors of
 """
 
 import math
+import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from torchclinic.observe.dataflow import Node, arguments_in
 from torchclinic.observe.facts import is_plain
+from torchclinic.observe.lines import user_line
 from torchclinic.observe.records import NonFinite
 
 if TYPE_CHECKING:
@@ -20,12 +23,21 @@ if TYPE_CHECKING:
 _AT_ZERO = {"sqrt", "rsqrt", "log", "log10", "log2", "pow", "norm", "vector_norm", "linalg_vector_norm", "std", "cdist"}
 _MASKS = {"masked_fill", "masked_fill_", "where", "full", "full_like", "triu", "log", "setitem", "baddbmm", "add"}
 _LIMIT = 1 << 23
+_SMALL = 4096  # elements of a gradient that is looked at after every backward pass
+_SINGULAR_SLOPES = {
+    "SqrtBackward0": ("sqrt", "sqrt-at-zero"),
+    "RsqrtBackward0": ("rsqrt", "sqrt-at-zero"),
+    "StdBackward0": ("std", "sqrt-at-zero"),
+    "PowBackward0": ("pow", "pow-at-zero"),
+    "WhereBackward0": ("where", "where"),
+}  # operations that are finite where their derivative is not
 
 
 class Numerics:
     def __init__(self, session: "Session") -> None:
         self.session = session
         self.first: NonFinite | None = None
+        self._small: weakref.ref[Tensor] | None = None
 
     def look(self, name: str, node: Node, result: Tensor, args: tuple[Any, ...]) -> None:
         """Note the largest magnitude of a result, and of the leaves that went into it."""
@@ -83,6 +95,30 @@ class Numerics:
                 break
         self.first = first
 
+    def glance(self, root: Tensor) -> None:
+        """After a backward pass that was not observed: is one small gradient, near the input, still finite?"""
+        if self.first is not None or self.session.run.scaled or not root.is_cpu or root.numel() != 1:
+            return
+        small = self._small() if self._small is not None else self._find_small()
+        if small is None or small.grad is None or not small.grad.is_cpu or math.isfinite(float(small.grad.sum())):
+            return
+        if _all_finite(small.grad) or not math.isfinite(float(root.detach())):
+            return
+        found = {slope for node in _nodes(root) if (slope := _singular_slope(node))}
+        operation, trap = found.pop() if len(found) == 1 else ("", "")
+        places = {(line, where) for name, line, where in self.session.seen_operations if name == operation}
+        line, where = places.pop() if len(places) == 1 else (user_line(), "")
+        where = where or ("" if operation else self.session.training.name_of(small))
+        self.first = NonFinite("backward", self.session.step, line, where, operation, "nan", trap, certain=False)
+
+    def _find_small(self) -> Tensor | None:
+        for track in self.session.training.optimizers.values():
+            for parameter in track.parameters():
+                if parameter.grad is not None and parameter.numel() <= _SMALL and is_plain(parameter.grad):
+                    self._small = weakref.ref(parameter)
+                    return parameter
+        return None
+
     def search_graph(self, root: Tensor, line: str) -> None:
         """The loss of a step that was not observed is not finite: read what autograd saved."""
         if self.first is not None:
@@ -90,14 +126,7 @@ class Numerics:
         step = self.session.step
         kind = "nan" if math.isnan(float(root.detach())) else "inf"
         found = NonFinite("forward", step, line, "", "", kind, certain=False)
-        seen: set[Any] = set()
-        stack = [root.grad_fn]
-        while stack:
-            node = stack.pop()
-            if node is None or node in seen:
-                continue
-            seen.add(node)
-            stack += [parent for parent, _ in node.next_functions]
+        for node in _nodes(root):
             variable = getattr(node, "variable", None)
             if isinstance(variable, Tensor) and not _all_finite(variable):
                 found = NonFinite("parameter", step, line, self.session.training.name_of(variable), "", kind)
@@ -109,6 +138,25 @@ class Numerics:
                 exact = match[0][1] if len({m[1] for m in match}) == 1 else line
                 found = NonFinite("forward", step, exact, where, name, kind)
         self.first = found
+
+
+def _nodes(root: Tensor) -> Iterator[Any]:
+    """The nodes of autograd's graph below a tensor."""
+    seen: set[Any] = set()
+    stack: list[Any] = [root.grad_fn]
+    while stack:
+        node = stack.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            stack += [parent for parent, _ in node.next_functions]
+            yield node
+
+
+def _singular_slope(node: Any) -> tuple[str, str] | None:
+    """Operation and trap, if the derivative can be infinite where the value is finite."""
+    if node.name() == "PowBackward0" and float(getattr(node, "_saved_exponent", 0.5)) >= 1:
+        return None
+    return _SINGULAR_SLOPES.get(node.name())
 
 
 def _bad(node: Node) -> bool:

@@ -93,6 +93,8 @@ class OperationWatch:
             if witness is not None and session.witnessing():
                 with session.own():
                     witness(func, args, result, grad)
+                    if session.waiting:
+                        session.origins.called(name, result, args)
             return result
         loss: LossCall | None = None
         with session.own():
@@ -113,7 +115,7 @@ class OperationWatch:
     def _made(self, name: str, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], grad: bool) -> None:
         flow, step, where = self.session.flow, self.session.step, self.session.modules.where()
         if isinstance(result, Tensor):
-            node = make_node(flow, name, args, kwargs, result, step, where)
+            node = make_node(flow, name, args, kwargs, result, step, where, self.session.modules.built())
             self._look(name, node, result, args, kwargs, grad)
             self.session.labels.made(name, node, result, args)
         elif name in _CUTS and args and isinstance(args[0], Tensor):
@@ -165,6 +167,7 @@ class OperationWatch:
             failed=True,
         )
         call.options = {key: bound[key] for key in _OPTIONS if key in bound and not isinstance(bound[key], Tensor)}
+        call.built = session.modules.built()
         call.options["weighted"] = isinstance(bound.get("weight"), Tensor)
         fill_loss(call, prediction, target, session.measurements)
         self.losses.append(call)
@@ -178,7 +181,7 @@ class OperationWatch:
         node = self.session.flow.node_of(tensor)
         if node is not None:
             made = node.producer()
-            facts.producer, facts.producer_line, facts.producer_scale = made.op, made.line, made.scale
+            facts.producer, facts.producer_line, facts.producer_scale = made.op, made.origin(), made.scale
         return facts
 
     def _loss_value(self, call: LossCall, result: Tensor) -> None:

@@ -17,10 +17,10 @@ from torchclinic.errors import InputError
 from torchclinic.observe.carry_over import CarryOverWatch
 from torchclinic.observe.eval_pass import eval_pass, print_of
 from torchclinic.observe.frames import hushed
-from torchclinic.observe.later_records import EvalPass, ModeGap
 from torchclinic.observe.layer_signal import Propagation
 from torchclinic.observe.mode_gap import KeptBatch, keep, label, mode_gap, normalizations
 from torchclinic.observe.propagation import propagation
+from torchclinic.observe.records import EvalPass, ModeGap
 
 if TYPE_CHECKING:
     from torchclinic.observe.modules import ModelTrack
@@ -67,11 +67,11 @@ class Probing:
     def _propagation(self, model: nn.Module, batch: Any) -> Propagation:
         """The record, with the lines on which weights were given their first values."""
         record = propagation(model, batch, step=self.session.step)
-        keys = {name: id(parameter) for name, parameter in model.named_parameters(remove_duplicate=False)}
+        parameters = dict(model.named_parameters(remove_duplicate=False))
         line, rows = "", []
         for row in record.rows:
-            if row.parameter in keys:
-                line = self.session.training.initialized_on(keys[row.parameter])
+            if row.parameter in parameters:
+                line = self.session.origins.values_line(parameters[row.parameter])
             rows.append(replace(row, line=line))
         return replace(record, rows=tuple(rows))
 
@@ -111,7 +111,8 @@ class Probing:
     def _gap(self, model: nn.Module, track: "ModelTrack", kept: KeptBatch, line: str) -> None:
         gap = mode_gap(model, track, kept, self.session.step)
         if gap is not None:
-            gap.line = line
+            made = self.session.origins.line(model.get_submodule(gap.example))
+            gap.line = made or line
             self.gaps[track.index] = gap
 
     def _try(self, probe: Callable[[], None]) -> None:

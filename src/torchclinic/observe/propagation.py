@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from torchclinic.errors import InputError
+from torchclinic.observe.arguments import apply
 from torchclinic.observe.guard import untouched
 from torchclinic.observe.layer_signal import LayerSignal, Propagation
 from torchclinic.observe.prediction import Flow, predict_backward, predict_forward
@@ -44,7 +45,7 @@ def propagation(model: nn.Module, batch: Any, loss_fn: Loss | None = None, *, st
     args, kwargs, targets = split_batch(model, batch, with_targets=loss_fn is not None)
     _require_finite((args, kwargs))
     with untouched(model), torch.enable_grad():
-        args, kwargs = _prepare(args), _prepare(kwargs)
+        args, kwargs = apply((args, kwargs), _prepare)
         recorder = SignalRecorder(model)
         inputs = [tensor for tensor in _tensors((args, kwargs)) if tensor.is_floating_point()]
         output = _run(model, recorder, inputs, args, kwargs)
@@ -95,13 +96,9 @@ def _require_finite(batch: Any) -> None:
             )
 
 
-def _prepare(value: Any) -> Any:
-    """The same structure with float tensors that take part in the graph and may be changed in place."""
-    if isinstance(value, Tensor):
-        return value.detach().requires_grad_(True).clone() if value.is_floating_point() else value
-    if isinstance(value, Mapping):
-        return {key: _prepare(item) for key, item in value.items()}
-    return type(value)(_prepare(item) for item in value) if type(value) in (tuple, list) else value
+def _prepare(tensor: Tensor) -> Tensor:
+    """A tensor of its own memory that may be changed in place, and takes part in the graph if it can."""
+    return tensor.detach().requires_grad_(tensor.is_floating_point()).clone()
 
 
 def _run(model: nn.Module, recorder: SignalRecorder, inputs: list[Tensor], args: Any, kwargs: Any) -> Any:

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data.distributed import DistributedSampler
 
-from torchclinic.observe.later_records import SamplerUse, WrapperBypass
-from torchclinic.observe.records import ForwardPass
+from torchclinic.observe.records import ForwardPass, SamplerUse, WrapperBypass
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
@@ -82,6 +81,10 @@ class RankWatch:
         return found
 
     # -- samplers ---------------------------------------------------------------------------------------------------
+
+    def opened(self, iterator: Any) -> None:
+        """A loader is iterated anew; an earlier iterator may have had the same id."""
+        self._draws.pop(id(iterator), None)
 
     def drawn(self, loader_sampler: Any, iterator: Any, line: str) -> None:
         """A batch was drawn; the second one after a step shows that the loader feeds a training."""

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from torchclinic.observe.facts import is_plain
-from torchclinic.observe.later_records import ReplicaComparison
 from torchclinic.observe.ranks import replicas
+from torchclinic.observe.records import ReplicaComparison
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -20,7 +20,7 @@ from torch.utils.data import dataloader
 
 from torchclinic.observe.backward import BackwardWatch
 from torchclinic.observe.budget import Budget
-from torchclinic.observe.collecting import find_cuts, find_retained
+from torchclinic.observe.chains import find_cuts, find_retained
 from torchclinic.observe.dataflow import CallMode, Dataflow
 from torchclinic.observe.facts import Measurements
 from torchclinic.observe.frames import forget_doubles, wrap_warn
@@ -29,6 +29,7 @@ from torchclinic.observe.labels import LabelWatch
 from torchclinic.observe.modules import ModuleWatch
 from torchclinic.observe.numerics import Numerics
 from torchclinic.observe.operations import OperationWatch
+from torchclinic.observe.origins import Origins
 from torchclinic.observe.own import Own, StopRun, Witness
 from torchclinic.observe.patches import Patches
 from torchclinic.observe.probing import Probing
@@ -80,6 +81,7 @@ class Session:
             bool(max_steps) and session.step >= (max_steps or 0)
         )
         self.flow = Dataflow()
+        self.origins = Origins()
         self.measurements = Measurements()
         self.modules = ModuleWatch(self)
         self.training = TrainingWatch(self)
@@ -181,7 +183,9 @@ class Session:
         replace(torch.autograd, "grad", self.backward.wrap_grad)
         replace(warnings, "warn", wrap_warn)
         for name in [name for name, value in vars(nn.init).items() if name.endswith("_") and callable(value)]:
-            replace(nn.init, name, self.training.wrap_initializer)
+            replace(nn.init, name, self.origins.wrap_initializer)
+        replace(nn.Module, "__init__", self.origins.wrap_init)
+        replace(dataloader.DataLoader, "__init__", self.origins.wrap_init)
         replace(nn.Module, "zero_grad", self.stepping.wrap_clear)
         replace(nn.Module, "state_dict", self.state.wrap_state_dict)
         replace(nn.Module, "load_state_dict", self.state.wrap_load)

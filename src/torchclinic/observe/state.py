@@ -192,8 +192,7 @@ class StateWatch:
 
     def wrap_loader_iter(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def __iter__(loader: Any) -> Any:  # noqa: N807
-            if self.session.recording():
-                self.session.workers.opening(loader, user_line())
+            self.session.workers.opening(loader, self.session.origins.line(loader) or user_line())
             iterator = original(loader)
             if self.session.recording() and len(self.loaders) < 100:
                 with self.session.own():
@@ -206,9 +205,12 @@ class StateWatch:
         record = self.loaders.get(id(loader))
         if record is None:
             batches = len(loader) if hasattr(loader.dataset, "__len__") else 0
-            record = self.loaders[id(loader)] = LoaderRecord(user_line(), batches, 0, 0, 0)
+            record = self.loaders[id(loader)] = LoaderRecord(
+                user_line(), batches, 0, 0, 0, self.session.origins.line(loader)
+            )
         record.iterators += 1
         self._iterators[id(iterator)] = (record, 0)
+        self.session.ranks.opened(iterator)
         self._sources[id(iterator)] = (weakref.ref(loader), self.session.held_out.opened(loader))
         if len(self._iterators) > 200:
             self._sources.pop(next(iter(self._iterators)), None)
@@ -227,7 +229,7 @@ class StateWatch:
                 self._drawn(iterator, record)
                 if self.session.statistics.on and not self.session.active:
                     with self.session.own():
-                        self.session.labels.drawn(batch, record.line)
+                        self.session.labels.drawn(batch, record.built or record.line)
             return batch
 
         return __next__

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from torchclinic.observe.dataflow import Node
 from torchclinic.observe.facts import is_plain
 from torchclinic.observe.layer_track import LayerTrack
 from torchclinic.observe.series import RECTIFIERS, SATURATING, LayerSeries
@@ -74,10 +75,10 @@ class StatisticsWatch:
             for path, module in live.named_modules():
                 if path:
                     self._learn(module, path, model.kind, readers, last)
-            self._learn_model(live, model.kind)
+            self._learn_model(live, model.kind, last)
         self._weights.clear()
 
-    def _learn(self, module: nn.Module, path: str, model: str, readers: dict[int, str], last: Any) -> None:
+    def _learn(self, module: nn.Module, path: str, model: str, readers: dict[int, str], last: Node | None) -> None:
         key = id(module)
         known = self.layers.get(key)
         if known is not None and known.ref() is module:
@@ -92,18 +93,18 @@ class StatisticsWatch:
         name, weight = max(own, key=lambda entry: entry[1].numel())
         output = last is not None and (outputs[key] is last or outputs[key] is last.producer())
         kind, reader = type(module).__name__, readers.get(key, "")
-        line = self.session.training.initialized_on(id(weight))
+        line = self.session.origins.values_line(weight) or self.session.origins.line(module)
         series = LayerSeries(model, path, kind, len(self.layers), 0, reader, output, f"{path}.{name}", line)
         self.layers[key] = LayerTrack(module, weight, series)
 
-    def _learn_model(self, model: nn.Module, kind: str) -> None:
+    def _learn_model(self, model: nn.Module, kind: str, last: Node | None) -> None:
         """The model itself, for its output, and for its weights where it is a single layer."""
         known = self.layers.get(id(model))
         if known is not None and known.ref() is model:
             return
         own = [(name, p) for name, p in model.named_parameters(recurse=False) if p.requires_grad and is_plain(p)]
         name, weight = max(own, key=lambda entry: entry[1].numel(), default=("", None))
-        line = self.session.training.initialized_on(id(weight))
+        line = self.session.origins.values_line(weight) or (last.producer().origin() if last is not None else "")
         series = LayerSeries(kind, "", type(model).__name__, len(self.layers), 0, "", True, name, line)
         self.layers[id(model)] = LayerTrack(model, weight, series)
 
@@ -220,9 +221,13 @@ def _unwatched() -> bool:
 
 def _norms(joined: Tensor, lengths: list[int]) -> Sequence[Tensor]:
     """The norm of each piece of a vector; one reduction where they are equally long."""
-    if all(length == lengths[0] for length in lengths):
-        return torch.linalg.vector_norm(joined.view(len(lengths), -1), dim=1).unbind()
-    return torch._foreach_norm(joined.split(lengths))
+    equal = all(length == lengths[0] for length in lengths)
+    norms: Sequence[Tensor] = (
+        torch.linalg.vector_norm(joined.view(len(lengths), -1), dim=1).unbind()
+        if equal
+        else torch._foreach_norm(joined.split(lengths))
+    )
+    return norms
 
 
 def _read(tensors: list[Tensor]) -> Iterator[Any]:

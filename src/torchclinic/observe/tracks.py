@@ -31,6 +31,7 @@ class ParameterTrack:
         "left",
         "line",
         "loaded",
+        "made",
         "name",
         "owners",
         "reached",
@@ -56,6 +57,7 @@ class ParameterTrack:
         self.cut = self.cut_line = ""
         self.user_name = ""
         self.line = ""
+        self.made = ""  # the line that gave it its first values
         self.born = step
         self.owners: set[int] = set()
         self.backwards = 0

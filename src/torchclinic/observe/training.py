@@ -1,8 +1,7 @@
 """Backward passes, gradients, clears and optimizer steps."""
 
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -28,13 +27,13 @@ class TrainingWatch:
         self.inside_step = 0
         self.root_refs: list[tuple[int, str, weakref.ref[Tensor]]] = []
         self.retained: dict[str, RetainedGraph] = {}
-        self.initialized: dict[int, tuple[weakref.ref[Tensor], str]] = {}
         self._snapshots: dict[int, tuple[StepRecord, list[Tensor], list[Tensor]]] = {}
 
     def track(self, tensor: Tensor) -> ParameterTrack:
         track = self.parameters.get(id(tensor))
         if track is None or track.ref() is not tensor:
             track = self.parameters[id(tensor)] = ParameterTrack(tensor, self.session.step)
+            track.made = self.session.origins.values_line(tensor)
             if is_plain(tensor) and tensor.is_floating_point():
                 initial_facts(track, tensor.detach())
         return track
@@ -157,19 +156,6 @@ class TrainingWatch:
         for leaf, gradient in pairs:
             if gradient is not None and not gradient.is_sparse:
                 self._gradient_facts(self.track(leaf), gradient, float(gradient.detach().norm()))
-
-    def wrap_initializer(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Remember the line of the user's script that initialized a tensor last."""
-
-        def initializer(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(tensor, Tensor) and len(self.initialized) < 100_000:
-                self.initialized[id(tensor)] = (weakref.ref(tensor), user_line())
-            return original(tensor, *args, **kwargs)
-
-        return initializer
-
-    def initialized_on(self, key: int) -> str:
-        return self.initialized[key][1] if key in self.initialized else ""
 
     # -- clears -----------------------------------------------------------------------------------------------------
 

@@ -1,14 +1,15 @@
 """What happens to a gradient on its way into the weights: clipping, weight decay, half precision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from torchclinic.observe.facts import is_plain
-from torchclinic.observe.later_records import ClipUse, DecayUse, HalfUse
 from torchclinic.observe.lines import user_line
+from torchclinic.observe.records import ClipUse, DecayUse, HalfUse
 from torchclinic.observe.tracks import OptimizerTrack, nonzero
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class UpdateWatch:
     ) -> None:
         """The length of the decay's part of the step over the gradient's, over all decayed parameters."""
         own = {p.data_ptr(): (p, group) for group in optimizer.param_groups for p in group["params"]}
+        weights: list[Tensor] = []
         decayed: list[Tensor] = []
         driven: list[Tensor] = []
         settings = (0.0, 0.0, False)
@@ -109,6 +111,7 @@ class UpdateWatch:
                 continue
             decoupled = bool(group.get("decoupled_weight_decay")) or track.name == "AdamW"
             settings = (decay, rate, decoupled)
+            weights.append(then)
             decayed.append(then * (rate * decay if decoupled else decay))
             driven.append(move + decayed[-1] if decoupled else parameter.grad.detach())
         if not decayed:
@@ -121,7 +124,7 @@ class UpdateWatch:
         if len(use.steps) < MOST_POINTS and gradient > 0:
             use.steps.append(self.session.step)
             use.ratios.append(decay_length / gradient)
-            use.norms.append(decay_length / (settings[0] * (settings[1] if settings[2] else 1.0) or 1.0))
+            use.norms.append(_length(weights))
 
     def _half(self, live: list[Tensor], before: list[Tensor], track: OptimizerTrack) -> None:
         """Elements whose update or gradient half precision could not hold."""
@@ -143,11 +146,12 @@ class UpdateWatch:
             self._lost("gradient", "torch.float16", nonzero_, tiny)
 
     def _vanished(self, track: OptimizerTrack) -> None:
-        """No gradient has a single entry that is not zero."""
+        """No values were kept, perhaps because no gradient has a single entry that is not zero."""
         if not self.session.active:
             return
         entries = [p.grad for p in track.parameters() if p.grad is not None and is_plain(p.grad)]
-        if entries and (self.half_autocast or entries[0].dtype is torch.float16):
+        if entries and (self.half_autocast or entries[0].dtype is torch.float16) and not any(nonzero(entries)):
+            self._half_line = self._half_line or track.line
             numel = sum(gradient.numel() for gradient in entries)
             self._lost("gradient", "torch.float16", numel, numel)
 
@@ -161,6 +165,14 @@ class UpdateWatch:
         use.lost += lost
         use.steps += 1
         use.step_share += elements > 0 and lost >= 0.9 * elements  # a count until the records are collected
+
+    def records(self) -> Iterator[ClipUse | DecayUse | HalfUse]:
+        for clip in self.clips.values():
+            clip.steps = self.session.step
+            yield clip
+        yield from self.decays.values()
+        for half in self.halves.values():
+            yield replace(half, step_share=half.step_share / half.steps, scaled=self.session.run.scaled)
 
 
 def _gradients(tensors: list[Tensor]) -> list[Tensor]:

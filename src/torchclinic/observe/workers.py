@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from torchclinic.observe.later_records import WorkerRandomness
+from torchclinic.observe.records import WorkerRandomness
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
@@ -27,10 +27,13 @@ class WorkerWatch:
         self._pipe: tuple[int, int] | None = None
         self._line = ""
         self._iterators = 0
+        self._listening = False  # to the loader that was opened last
 
     def opening(self, loader: Any, line: str) -> None:
         """A loader is about to start its workers."""
-        if getattr(loader, "num_workers", 0) < 2:
+        several = getattr(loader, "num_workers", 0) >= 2  # one alone has nobody to be compared with
+        self._listening = several and self.session.recording()
+        if not self._listening:
             return
         if self._pipe is None:
             self._pipe = os.pipe()
@@ -43,7 +46,8 @@ class WorkerWatch:
         """Runs in the worker, which was forked with this watch in memory."""
 
         def _worker_loop(*args: Any, **kwargs: Any) -> Any:
-            if self._pipe is None or len(args) <= _WORKER or int(args[_KIND]) != 0:  # 0: a data set with indices
+            indexed = len(args) > _WORKER and int(args[_KIND]) == 0
+            if self._pipe is None or not self._listening or not indexed:
                 return original(*args, **kwargs)
             teller = _Teller(self._pipe[1], self._line, self._iterators, args[_WORKER], args[_DATASET])
             changed = list(args)

@@ -244,6 +244,24 @@ class Report:
         return report_fragment(self)
 
 
+class Reported:
+    """A result that shows itself as its report."""
+
+    __slots__ = ()
+
+    def report(self) -> Report:
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.report().to_dict()
+
+    def __str__(self) -> str:
+        return str(self.report())
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_()
+
+
 def worst_severity(findings: Sequence[Finding]) -> Severity | None:
     return next((severity for severity in SEVERITIES if any(f.severity == severity for f in findings)), None)
 

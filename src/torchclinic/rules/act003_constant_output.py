@@ -40,6 +40,7 @@ def check(record: RunRecord, *, rounding: float = 2e-6, min_windows: int = 3, mi
                 f"{output.kind} gives the same output for every sample from step {since} on: it varies by "
                 f"{last[-1].varying:.2g} within a batch, at values up to {_scale(last[-1]):.3g}.",
                 where=output.kind,
+                line=output.line,
                 step=since,
                 evidence={"varying": last[-1].varying, "scale": _scale(last[-1]), "since": since},
                 fix="Follow a sample through the layers: the first whose output is the same for all has the cause.",

@@ -16,7 +16,7 @@ Bengio 2012, arXiv:1206.5533, section 2 (the order of examples); Bottou 2012, "S
 
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import LabelBatch, LabelStream
+from torchclinic.observe.records import LabelBatch, LabelStream
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 

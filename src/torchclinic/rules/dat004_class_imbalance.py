@@ -17,7 +17,7 @@ Buda et al. 2018, arXiv:1710.05381.
 
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import LabelStream
+from torchclinic.observe.records import LabelStream
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 

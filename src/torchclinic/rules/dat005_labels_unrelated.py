@@ -14,13 +14,13 @@ that was above chance on its first training batches or in any evaluation; answer
 ## Fix
 Index inputs and labels with the same permutation, and look at a few pairs.
 ## References
-Zhang et al. 2017, arXiv:1611.03530, section 2; Cohen 1960, Educational and Psychological Measurement 20:37.
+Zhang et al. 2017, arXiv:1611.03530; Cohen 1960, Educational and Psychological Measurement 20:37.
 """
 
 import math
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import CarryOver
+from torchclinic.observe.records import CarryOver
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import changed
@@ -52,8 +52,13 @@ def check(record: CarryOver, *, least: float = 0.2, sure: float = 3.0, near: flo
         f"(± {error:.0%}) on {unseen.rows:.0f} others: their labels have nothing to do with their inputs.",
         line=record.line,
         step=record.step,
-        evidence={"seen": seen.kappa, "seen_rows": round(seen.rows), "unseen": unseen.kappa, "error": error}
-        | {"unseen_rows": round(unseen.rows)},
+        evidence={
+            "seen": seen.kappa,
+            "seen_rows": round(seen.rows),
+            "unseen": unseen.kappa,
+            "error": error,
+            "unseen_rows": round(unseen.rows),
+        },
         fix="Shuffle, sort and cut inputs and labels with the same indices; look at a few pairs.",
     )
 

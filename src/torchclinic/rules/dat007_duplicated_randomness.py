@@ -16,7 +16,7 @@ PyTorch documentation, `torch.utils.data`, "Randomness in multi-process data loa
 
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import WorkerRandomness
+from torchclinic.observe.records import WorkerRandomness
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torchclinic.observe.layer_signal import LayerSignal, Propagation
+from torchclinic.report.model import Finding
+from torchclinic.rules.rule import Rule
 
 KAPPA = 5.0  # step variance of log q per layer and 1 / width for ReLU, the largest of the usual activations
 
@@ -16,7 +18,8 @@ class Drift:
     layers: int
     width: float
     log_change: float
-    line: str = ""
+    line: str
+    step: int
 
     @property
     def factor(self) -> float:
@@ -31,6 +34,18 @@ class Drift:
         variance = KAPPA * self.layers / self.width
         return math.log(2 * self.layers) + deviations * math.sqrt(variance) + variance / 2
 
+    def finding(self, rule: Rule, verb: str, limit: float) -> Finding:
+        """It shrinks or grows by more than `limit`, the logarithm of what is allowed."""
+        return rule.finding(
+            f"The mean square {verb} by a factor {self.factor:.3g} over {self.layers} layers; a correct "
+            f"initialization stays within {math.exp(min(limit, 700)):.3g}.",
+            where=self.last,
+            line=self.line,
+            step=self.step,
+            evidence={"log_change": self.log_change, "limit": limit, "layers": self.layers, "first": self.first},
+            fix="tc.initialize(model), or a normalization between the layers.",
+        )
+
 
 def drifts(record: Propagation) -> Iterator[Drift]:
     """One per run of at least three layers with weights, as initialized. Layers before a normalization end a run."""
@@ -39,15 +54,15 @@ def drifts(record: Propagation) -> Iterator[Drift]:
         if row.role == "linear" and row.followed_by and not row.normalized and not row.in_branch:
             run.append(row)
         elif row.role in ("norm", "add", "opaque", "cat", "embedding"):
-            yield from _drift(run)
+            yield from _drift(run, record.step)
             run = []
-    yield from _drift(run)
+    yield from _drift(run, record.step)
 
 
-def _drift(run: list[LayerSignal]) -> Iterator[Drift]:
+def _drift(run: list[LayerSignal], step: int) -> Iterator[Drift]:
     run = [row for row in run if row.weight_mean_square]
     if len(run) < 3 or run[0].mean_square == 0 or run[-1].mean_square == 0:
         return
     width = len(run) / sum(1 / max(row.units, 1) for row in run)
     change = math.log(run[-1].mean_square / run[0].mean_square) if math.isfinite(run[-1].mean_square) else math.inf
-    yield Drift(run[0].layer, run[-1].layer, len(run) - 1, width, change, run[-1].line)
+    yield Drift(run[0].layer, run[-1].layer, len(run) - 1, width, change, run[-1].line, step)

@@ -21,7 +21,7 @@ Li et al. 2020, arXiv:2006.15704, section 2.2.
 
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import ReplicaComparison
+from torchclinic.observe.records import ReplicaComparison
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import changed

@@ -15,7 +15,7 @@ PyTorch documentation, `torch.utils.data.distributed.DistributedSampler`.
 
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import SamplerUse
+from torchclinic.observe.records import SamplerUse
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 

@@ -15,7 +15,7 @@ Li et al. 2020, arXiv:2006.15704.
 
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import WrapperBypass
+from torchclinic.observe.records import WrapperBypass
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 

@@ -17,7 +17,7 @@ Kapoor and Narayanan 2023, Patterns 4:100804 (leakage, type L1).
 
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import HeldOutUse
+from torchclinic.observe.records import HeldOutUse
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import CLASSIFIER

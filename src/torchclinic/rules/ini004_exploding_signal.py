@@ -21,6 +21,7 @@ from torchclinic.observe.layer_signal import Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.drift import drifts
 from torchclinic.rules.rule import Rule, Specimen
+from torchclinic.rules.specimens import DEEP, changed
 
 RULE = Rule("INI004", "exploding-signal", "error", "probe", Propagation, __doc__)
 
@@ -44,42 +45,14 @@ def check(record: Propagation, *, deviations: float = 4.0, min_factor: float = 1
     for drift in drifts(record):
         limit = max(drift.limit(deviations), math.log(min_factor))
         if drift.log_change > limit:
-            yield RULE.finding(
-                f"The mean square grows by a factor {drift.factor:.3g} over {drift.layers} layers; a correct "
-                f"initialization stays within {math.exp(min(limit, 700)):.3g}.",
-                where=drift.last,
-                line=drift.line,
-                step=record.step,
-                evidence={"log_change": drift.log_change, "limit": limit, "layers": drift.layers, "first": drift.first},
-                fix="tc.initialize(model), or a normalization between the layers.",
-            )
-
-
-_SCRIPT = """import torch
-from torch import nn
-
-torch.manual_seed(0)
-layers = [nn.Linear(64, 64, bias=False) for _ in range(12)]
-for layer in layers:
-    nn.init.normal_(layer.weight, 0.0, STD)
-blocks = [part for layer in layers for part in (layer, nn.ReLU())]
-model = nn.Sequential(*blocks, nn.Linear(64, 4))
-batch = (torch.randn(64, 64), torch.randint(0, 4, (64,)))
-loss_fn = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
-for _ in range(3):
-    optimizer.zero_grad()
-    loss = loss_fn(model(batch[0]), batch[1])
-    loss.backward()
-    optimizer.step()
-"""
+            yield drift.finding(RULE, "grows", limit)
 
 
 def sick() -> Specimen:
     """Weights of standard deviation 1 in 12 layers of 64."""
-    return Specimen(_SCRIPT.replace("STD", "1.0"))
+    return Specimen(changed(DEEP, ("kaiming_normal_(layer.weight)", "normal_(layer.weight, 0.0, 1.0)")))
 
 
 def healthy() -> Specimen:
     """The same with √(2 / 64)."""
-    return Specimen(_SCRIPT.replace("STD", "(2 / 64) ** 0.5"))
+    return Specimen(DEEP)

@@ -21,6 +21,7 @@ from itertools import pairwise
 from torchclinic.observe.layer_signal import Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
+from torchclinic.rules.specimens import DEEP, changed
 
 SCALE_FREE = (
     "relu",
@@ -61,31 +62,14 @@ def check(record: Propagation, *, max_factor: float = 1e6, max_layer_factor: flo
         )
 
 
-_SCRIPT = """import torch
-from torch import nn
-
-torch.manual_seed(0)
-layers = [nn.Linear(64, 64, bias=False) for _ in range(24)]
-for layer in layers:
-    nn.init.xavier_normal_(layer.weight)
-blocks = [part for layer in layers for part in (layer, nn.ReLU())]
-model = nn.Sequential(*blocks, nn.Linear(64, 4))
-batch = (torch.randn(64, 64), torch.randint(0, 4, (64,)))
-loss_fn = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
-for _ in range(3):
-    optimizer.zero_grad()
-    loss = loss_fn(model(batch[0]), batch[1])
-    loss.backward()
-    optimizer.step()
-"""
+_DEEPER = changed(DEEP, ("range(12)", "range(24)"))
 
 
 def sick() -> Specimen:
     """Xavier before 24 ReLUs."""
-    return Specimen(_SCRIPT)
+    return Specimen(changed(_DEEPER, ("kaiming_normal_", "xavier_normal_")))
 
 
 def healthy() -> Specimen:
     """He before the same."""
-    return Specimen(_SCRIPT.replace("xavier_normal_", "kaiming_normal_"))
+    return Specimen(_DEEPER)

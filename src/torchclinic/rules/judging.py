@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torchclinic.observe import later_records as later
 from torchclinic.observe import records as seen
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.series import LayerSeries
@@ -67,9 +66,9 @@ ABSENT: dict[type, str] = {
     seen.LoaderRecord: "",
     seen.BatchRun: "no training batch was seen",
     LayerSeries: "no layer with weights was measured over several steps",
-    later.CarryOver: "no evaluation of a trained classifier was seen that compares decisions with labels",
-    later.LabelStream: "no loss was seen whose target is one class per sample",
-    later.LossDirection: "no known measure of error was seen in a loss",
+    seen.CarryOver: "no evaluation of a trained classifier was seen that compares decisions with labels",
+    seen.LabelStream: "no loss was seen whose target is one class per sample",
+    seen.LossDirection: "no known measure of error was seen in a loss",
 }
 
 
@@ -127,9 +126,8 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
 _ALWAYS = {seen.CheckpointUse, seen.LoadRecord, seen.PinnedStorage, seen.OverlappingWrite, seen.SilentCopy}
 _EVENTS = _ALWAYS | {
     seen.Elementwise, seen.SchedulerRecord, seen.LoaderRecord, seen.MutatedData, seen.RetainedGraph, seen.ScaledClip,
-    seen.NonFinite, later.ModeGap, later.ClipUse, later.DecayUse, later.HalfUse, later.HeldOutUse,
-    later.WorkerRandomness, later.SamplerUse, later.WrapperBypass,
-    later.ReplicaComparison,
+    seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse, seen.HalfUse, seen.HeldOutUse,
+    seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison,
 }  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def check(call: LossCall) -> Iterator[Finding]:
     yield RULE.finding(
         f"`{call.function}` sees one class (input {call.prediction.shape}): its value is 0 and so is every gradient.",
         where=call.where,
-        line=call.line,
+        line=call.built or call.line,
         step=call.step,
         evidence={"classes": 1, "loss": call.value, "shape": str(call.prediction.shape)},
         fix="Use `binary_cross_entropy_with_logits` with a float target, or one output per class.",

@@ -47,7 +47,7 @@ def _finding(call: LossCall, got: str, wanted: str) -> Finding:
         f"`{call.function}` expects {wanted} and receives {got}"
         + (f", made by `{p.producer}`." if p.producer else "."),
         where=call.where,
-        line=call.line,
+        line=p.producer_line if p.producer in ("softmax", "sigmoid") else call.built or call.line,
         step=call.step,
         evidence={"smallest": p.minimum, "largest": p.maximum, "logsumexp": p.logsumexp_high, "producer": p.producer},
         fix={

@@ -17,7 +17,7 @@ Bishop 2006, "Pattern Recognition and Machine Learning", eq. 4.108.
 from collections.abc import Iterator
 from statistics import StatisticsError, correlation
 
-from torchclinic.observe.later_records import LossDirection
+from torchclinic.observe.records import LossDirection
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import CLASSIFIER, changed

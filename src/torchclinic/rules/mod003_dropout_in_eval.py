@@ -17,7 +17,7 @@ PyTorch documentation, `torch.nn.functional.dropout`; Srivastava et al. 2014, JM
 
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import EvalPass
+from torchclinic.observe.records import EvalPass
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import CLASSIFIER, changed

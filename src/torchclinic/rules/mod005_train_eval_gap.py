@@ -17,7 +17,7 @@ Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 2.
 
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import ModeGap
+from torchclinic.observe.records import ModeGap
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 

@@ -26,15 +26,16 @@ RULE = Rule("NUM001", "non-finite-origin", "error", "exact", NonFinite, __doc__)
 
 
 def check(first: NonFinite) -> Iterator[Finding]:
-    seen = "at the operation" if first.certain else "from the saved tensors"
+    source = "the operations of the graph" if first.phase == "backward" else "the saved tensors"
     yield RULE.finding(
         f"{_what(first)}{_TRAPS.get(first.trap, '')}",
         where=first.where,
         line=first.line,
         step=first.step,
-        evidence={"value": first.value, "phase": first.phase, "operation": first.operation or "unknown", "seen": seen},
+        evidence={"value": first.value, "phase": first.phase, "operation": first.operation or "unknown",
+                  "seen": "at the operation" if first.certain else f"from {source}"},
         fix=_FIXES.get(first.trap, "Check the inputs of this operation, and lower the learning rate."),
-    )
+    )  # fmt: skip
 
 
 def _what(first: NonFinite) -> str:
@@ -45,7 +46,11 @@ def _what(first: NonFinite) -> str:
         return f"The parameter{f' {first.where}' if first.where else 's'} became {name} in an earlier update; the loss follows it."
     operation = f"`{first.operation}`" if first.operation else "an operation that could not be identified"
     if first.phase == "backward":
-        return f"The first {name} appears in the backward pass, the loss is finite: it comes from {operation}."
+        inferred = first.operation and not first.certain
+        by = (
+            f"of the operations in its graph only {operation} can do that" if inferred else f"it comes from {operation}"
+        )
+        return f"The first {name} appears in the backward pass, the loss is finite: {by}."
     return f"The first {name} is made in the forward pass by {operation}."
 
 
@@ -53,8 +58,7 @@ _TRAPS = {
     "sqrt-at-zero": " The derivative of a square root is infinite at 0, and 0 · ∞ is NaN.",
     "norm-at-zero": " The derivative of a norm is not defined at the zero vector.",
     "pow-at-zero": " The derivative of this power is infinite at 0.",
-    "where": " A branch that `where` does not select is infinite or NaN: its gradient is multiplied by 0, which "
-    "is NaN.",
+    "where": " A branch that `where` does not select is not finite: its gradient, multiplied by 0, is NaN.",
     "log-of-zero": " The logarithm of 0 is -∞.",
     "division": " The divisor is 0.",
     "overflow": " The result exceeds the largest number of its type.",
@@ -72,19 +76,12 @@ _FIXES = {
 
 
 def sick() -> Specimen:
-    return Specimen(
-        changed(_SCRIPT, ("(probability + 1e-6).log()", "(probability - probability.detach().min()).log()"))
-    )
+    return Specimen(_SCRIPT.replace("probability + 1e-6", "probability - probability.detach().min()"))
 
 
 def healthy() -> Specimen:
     return Specimen(_SCRIPT)
 
 
-_SCRIPT = changed(
-    CLASSIFIER,
-    (
-        "loss = nn.functional.cross_entropy(model(xb), yb)",
-        "probability = model(xb).softmax(1)\n    loss = -(probability + 1e-6).log().mean()",
-    ),
-)
+_LOSS = "probability = model(xb).softmax(1)\n    loss = -(probability + 1e-6).log().mean()"
+_SCRIPT = changed(CLASSIFIER, ("loss = nn.functional.cross_entropy(model(xb), yb)", _LOSS))

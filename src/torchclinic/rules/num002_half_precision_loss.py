@@ -17,7 +17,7 @@ Micikevicius et al. 2018, arXiv:1710.03740, sections 3.1 (master weights) and 3.
 
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import HalfUse
+from torchclinic.observe.records import HalfUse
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 

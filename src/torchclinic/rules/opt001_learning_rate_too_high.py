@@ -22,6 +22,7 @@ from torchclinic.observe.records import RunRecord
 from torchclinic.observe.series import LayerSeries
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
+from torchclinic.rules.specimens import RATED, changed
 from torchclinic.rules.timeline import MATRICES, chance, losses, measures_errors, models, movement, parts, require
 
 RULE = Rule("OPT001", "learning-rate-too-high", "error", "window", RunRecord, __doc__)
@@ -70,28 +71,11 @@ def _begin(layer: LayerSeries, burst: bool) -> int:
     return max(leaps, key=lambda window: window.leap).step if burst and leaps else layer.windows[0].step
 
 
-_SCRIPT = """import torch
-from torch import nn
-
-torch.manual_seed(0)
-model = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 1))
-x = torch.randn(64, 8)
-y = x.sum(1, keepdim=True)
-loss_fn = nn.MSELoss()
-optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-for _ in range(30):
-    optimizer.zero_grad()
-    loss = loss_fn(model(x), y)
-    loss.backward()
-    optimizer.step()
-"""
-
-
 def sick() -> Specimen:
     """A rate of 1."""
-    return Specimen(_SCRIPT.replace("RATE", "1.0"))
+    return Specimen(changed(RATED, ("lr=0.02", "lr=1.0")))
 
 
 def healthy() -> Specimen:
     """A rate of 0.02."""
-    return Specimen(_SCRIPT.replace("RATE", "0.02"))
+    return Specimen(RATED)

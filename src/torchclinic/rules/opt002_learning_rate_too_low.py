@@ -21,6 +21,7 @@ from statistics import median
 from torchclinic.observe.records import RunRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
+from torchclinic.rules.specimens import RATED, changed
 from torchclinic.rules.timeline import MATRICES, losses, models, parts, relative_gradient, require, typical, update
 
 RULE = Rule("OPT002", "learning-rate-too-low", "warning", "window", RunRecord, __doc__)
@@ -71,28 +72,11 @@ def check(
         )
 
 
-_SCRIPT = """import torch
-from torch import nn
-
-torch.manual_seed(0)
-model = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 1))
-x = torch.randn(64, 8)
-y = x.sum(1, keepdim=True)
-loss_fn = nn.MSELoss()
-optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-for _ in range(80):
-    optimizer.zero_grad()
-    loss = loss_fn(model(x), y)
-    loss.backward()
-    optimizer.step()
-"""
-
-
 def sick() -> Specimen:
     """A rate of 1e-5."""
-    return Specimen(_SCRIPT.replace("RATE", "1e-5"))
+    return Specimen(changed(RATED, ("lr=0.02", "lr=1e-5")))
 
 
 def healthy() -> Specimen:
     """A rate of 0.02."""
-    return Specimen(_SCRIPT.replace("RATE", "0.02"))
+    return Specimen(RATED)

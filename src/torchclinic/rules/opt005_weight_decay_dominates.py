@@ -18,7 +18,7 @@ Loshchilov and Hutter 2019, arXiv:1711.05101, algorithms 1 and 2; van Laarhoven 
 from collections.abc import Iterator
 from statistics import median
 
-from torchclinic.observe.later_records import DecayUse
+from torchclinic.observe.records import DecayUse
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import REGRESSION, changed

@@ -18,7 +18,7 @@ Pascanu et al. 2013, arXiv:1211.5063, algorithm 1.
 from collections.abc import Iterator
 from statistics import median
 
-from torchclinic.observe.later_records import ClipUse
+from torchclinic.observe.records import ClipUse
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import REGRESSION, changed

@@ -18,7 +18,7 @@ A. Karpathy, "A Recipe for Training Neural Networks", 2019 (dependence charted b
 
 from collections.abc import Iterator
 
-from torchclinic.observe.later_records import EvalPass
+from torchclinic.observe.records import EvalPass
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 

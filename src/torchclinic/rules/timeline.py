@@ -4,9 +4,8 @@ import math
 from collections.abc import Callable, Iterator
 from statistics import median
 
-from torchclinic.observe.later_records import LossDirection
 from torchclinic.observe.operations import LOSSES
-from torchclinic.observe.records import BackwardPass, RunRecord
+from torchclinic.observe.records import BackwardPass, LossDirection, RunRecord
 from torchclinic.observe.series import LayerSeries, Window
 from torchclinic.rules.rule import Undecided
 

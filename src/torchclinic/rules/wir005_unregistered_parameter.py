@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from torchclinic.observe.records import ParameterRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
-from torchclinic.rules.specimens import changed
+from torchclinic.rules.specimens import changed, trained
 
 RULE = Rule("WIR005", "unregistered-parameter", "error", "exact", ParameterRecord, __doc__)
 
@@ -33,7 +33,7 @@ def check(p: ParameterRecord) -> Iterator[Finding]:
         f"{what}, shape {p.shape}, receives gradients but is not in `parameters()`: no optimizer updates it and no "
         f"checkpoint saves it.",
         where=p.held_by or p.name,
-        line=p.line,
+        line=p.initialized_line or p.line,
         step=0,
         evidence={"shape": str(p.shape), "backwards": p.backwards, "reached": p.reached, "module": p.module_type},
         fix="Keep modules in `nn.ModuleList` or `nn.ModuleDict`, and tensors as `nn.Parameter`, on the module.",
@@ -50,11 +50,7 @@ def healthy() -> Specimen:
     )
 
 
-_SCRIPT = """
-import torch
-from torch import nn
-
-
+_SCRIPT = trained("""
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
@@ -66,14 +62,4 @@ class Net(nn.Module):
         for layer in self.middle:
             x = layer(x).relu()
         return self.last(x)
-
-
-torch.manual_seed(0)
-x, y = torch.randn(6, 8, 4), torch.randint(0, 3, (6, 8))
-model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-for i in range(6):
-    optimizer.zero_grad()
-    nn.functional.cross_entropy(model(x[i]), y[i]).backward()
-    optimizer.step()
-"""
+""")

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from torchclinic.observe.records import RunRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
-from torchclinic.rules.specimens import changed
+from torchclinic.rules.specimens import changed, trained
 
 RULE = Rule("WIR006", "detached-block", "error", "exact", RunRecord, __doc__)
 
@@ -60,11 +60,7 @@ def healthy() -> Specimen:
     return Specimen(changed(_SCRIPT, (".detach()", "")))
 
 
-_SCRIPT = """
-import torch
-from torch import nn
-
-
+_SCRIPT = trained("""
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
@@ -72,14 +68,4 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.head(self.encoder(x).relu().detach())
-
-
-torch.manual_seed(0)
-x, y = torch.randn(6, 8, 4), torch.randint(0, 3, (6, 8))
-model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-for i in range(6):
-    optimizer.zero_grad()
-    nn.functional.cross_entropy(model(x[i]), y[i]).backward()
-    optimizer.step()
-"""
+""")

@@ -12,7 +12,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from torchclinic.errors import InputError
 from torchclinic.observe.guard import untouched
-from torchclinic.report.model import Finding, Report, Section, Table
+from torchclinic.report.model import Finding, Report, Reported, Section, Table
 from torchclinic.surgery.freezing import is_held
 
 
@@ -37,7 +37,7 @@ class TensorProof:
 
 
 @dataclass(frozen=True, slots=True)
-class FreezeProof:
+class FreezeProof(Reported):
     """What one step changed and what it did not. `ok`: nothing frozen moved, and something that trains did."""
 
     tensors: Mapping[str, TensorProof]
@@ -78,18 +78,15 @@ class FreezeProof:
             f"{len(self.leaked)} that should have stayed moved.",
             sections=(Section("Every parameter and buffer", (Table(columns, rows),)),),
             findings=findings,
-            checked=tuple(f"{t.name} stayed, bit for bit" for t in self.tensors.values() if t.frozen and not t.changed),
+            checked=tuple(self._stayed()),
             data={"ok": self.ok, "changed": list(self.changed), "unchanged": list(self.unchanged)},
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        return self.report().to_dict()
-
-    def __str__(self) -> str:
-        return str(self.report())
-
-    def _repr_html_(self) -> str:
-        return self.report()._repr_html_()
+    def _stayed(self) -> Iterator[str]:
+        for kind in ("parameter", "buffer"):
+            number = sum(t.frozen and not t.changed for t in self.tensors.values() if t.kind == kind)
+            if number:
+                yield f"{number} frozen {kind}{'s' * (number > 1)} stayed, bit for bit"
 
 
 def verify_frozen(model: nn.Module, step: Callable[[], object], *, frozen: str | Iterable[str] = ()) -> FreezeProof:

@@ -1,0 +1,63 @@
+"""What an observer saw, by subject: plain data, no tensor, no live module. Rules read these and nothing else.
+
+Numbers that needed a device are filled in when the observer flushes its measurements; after that nothing changes.
+"""
+
+from torchclinic.observe.records.backwards import BackwardPass, NonFinite, RetainedGraph
+from torchclinic.observe.records.checkpoints import CheckpointUse, LoadRecord
+from torchclinic.observe.records.data import BatchRun, LoaderRecord, MutatedData, WorkerRandomness
+from torchclinic.observe.records.evaluation import Agreement, CarryOver, EvalPass, HeldOutUse, ModeGap, RandomCall
+from torchclinic.observe.records.forwards import ForwardPass, InputFacts, LayerPass, ModelRecord
+from torchclinic.observe.records.labels import EvaluatedLabels, LabelBatch, LabelStream
+from torchclinic.observe.records.losses import Elementwise, LossCall, LossDirection, Operand
+from torchclinic.observe.records.memory import OverlappingWrite, PinnedStorage, SilentCopy
+from torchclinic.observe.records.optimizers import OptimizerRecord, SchedulerRecord, StepRecord
+from torchclinic.observe.records.parameters import ParameterRecord
+from torchclinic.observe.records.ranks import ReplicaComparison, SamplerUse, WrapperBypass
+from torchclinic.observe.records.run import Failure, RunRecord
+from torchclinic.observe.records.updates import ClipUse, DecayUse, HalfUse, ScaledClip
+
+__all__ = [
+    "Agreement",
+    "BackwardPass",
+    "BatchRun",
+    "CarryOver",
+    "CheckpointUse",
+    "ClipUse",
+    "DecayUse",
+    "Elementwise",
+    "EvalPass",
+    "EvaluatedLabels",
+    "Failure",
+    "ForwardPass",
+    "HalfUse",
+    "HeldOutUse",
+    "InputFacts",
+    "LabelBatch",
+    "LabelStream",
+    "LayerPass",
+    "LoadRecord",
+    "LoaderRecord",
+    "LossCall",
+    "LossDirection",
+    "ModeGap",
+    "ModelRecord",
+    "MutatedData",
+    "NonFinite",
+    "Operand",
+    "OptimizerRecord",
+    "OverlappingWrite",
+    "ParameterRecord",
+    "PinnedStorage",
+    "RandomCall",
+    "ReplicaComparison",
+    "RetainedGraph",
+    "RunRecord",
+    "SamplerUse",
+    "ScaledClip",
+    "SchedulerRecord",
+    "SilentCopy",
+    "StepRecord",
+    "WorkerRandomness",
+    "WrapperBypass",
+]

@@ -1,0 +1,43 @@
+"""Backward passes, the graphs that outlive them, and the first number that is not finite."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(slots=True)
+class BackwardPass:
+    """A backward pass that was observed in full."""
+
+    step: int
+    line: str
+    root_line: str  # where the tensor it started from was made
+    root_operation: str
+    root_is_leaf: bool
+    root_shape: tuple[int, ...]
+    value: float
+    parameters_reached: int
+    inputs_reached: int  # leaves that are neither parameters nor owned by an optimizer
+    numerator_is_denominator: bool = False  # the root is x / x
+
+
+@dataclass(slots=True)
+class RetainedGraph:
+    line: str
+    step: int
+    losses: int  # losses of different steps that one live tensor, or a list, still holds with their graph
+    kind: Literal["sum", "list"]
+
+
+@dataclass(slots=True)
+class NonFinite:
+    """The first NaN or infinity."""
+
+    phase: Literal["forward", "backward", "parameter", "data"]
+    step: int
+    line: str
+    where: str
+    operation: str
+    value: str  # nan | inf
+    trap: str = ""  # sqrt-at-zero | where | log-of-zero | ...
+    inputs_finite: bool = True
+    certain: bool = True  # the producer was seen, not inferred

@@ -1,0 +1,49 @@
+"""Loaders, their workers, and the batches that models are given."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class LoaderRecord:
+    line: str
+    batches: int  # len(loader)
+    iterators: int
+    drawn: int
+    single: int  # iterators that gave exactly one batch
+    built: str = ""  # where the loader was made
+
+
+@dataclass(slots=True)
+class BatchRun:
+    """The longest run of consecutive training forwards on bitwise the same batch."""
+
+    model: str
+    line: str
+    length: int
+    total: int
+    rows: int
+    source_rows: int  # rows of the larger tensor the batch was cut from; 0 = unknown
+    fresh: bool  # a new tensor each time
+    source: str  # loader | slice | ""
+
+
+@dataclass(slots=True)
+class MutatedData:
+    line: str
+    operation: str
+    step: int
+    shape: tuple[int, ...]
+    base_shape: tuple[int, ...]
+    times: int
+    feeds_model: bool
+
+
+@dataclass(slots=True)
+class WorkerRandomness:
+    """Loader workers that started with the same random state, and drew from it."""
+
+    line: str
+    workers: int
+    alike: int
+    source: str
+    seeded_by: str = ""

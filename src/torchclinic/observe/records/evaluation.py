@@ -1,0 +1,108 @@
+"""What evaluations do, and what extra passes in eval mode have shown."""
+
+from dataclasses import dataclass, field
+from math import inf, nan, sqrt
+
+
+@dataclass(frozen=True, slots=True)
+class RandomCall:
+    """A call that draws random numbers in a forward in eval mode."""
+
+    function: str
+    where: str  # the module
+    line: str
+    drops: bool  # a dropout: values are set to zero
+    asked_for: bool  # `training=True` is written there
+
+
+@dataclass(slots=True)
+class EvalPass:
+    """What forwards of the same few samples in eval mode have shown, each restored bit for bit."""
+
+    model: str
+    line: str
+    step: int
+    rows: int
+    difference: float  # largest change between two passes of the same batch, as a share of the output's spread
+    random_calls: tuple[RandomCall, ...]
+    mixing: float = nan  # largest change of a sample's output when only the other samples are replaced, same unit
+    mixing_reason: str = ""  # why that says nothing
+    other_batch: str = ""  # the dimension that is independent, and so may be the batch
+    fresh: bool = False  # the batch differs from that of the first look
+    example: str = ""  # the output's shape
+
+
+@dataclass(slots=True)
+class ModeGap:
+    """The error of one training batch in train mode (dropout off) and in eval mode, at an evaluation."""
+
+    model: str
+    line: str
+    step: int
+    steps: int  # of the run
+    rows: int
+    measure: str
+    constant: float  # the error of the best constant prediction
+    in_train: float
+    in_eval: float
+    updates: int  # the fewest batches any of the running statistics has seen
+    layers: int  # normalizations with running statistics
+    momentum: float = nan  # the smallest
+    example: str = ""
+
+
+@dataclass(slots=True)
+class HeldOutUse:
+    """Rows evaluated under a name that says held out, and how many of them training has used."""
+
+    line: str
+    step: int
+    name: str
+    rows: int
+    seen: int
+    distinct: float = 1.0  # share of the training rows, within single batches, that equal no other
+
+
+@dataclass(slots=True)
+class Agreement:
+    """Decisions beside labels."""
+
+    rows: float = 0.0
+    hits: float = 0.0
+    expected: float = 0.0  # hits, had the same decisions met the same labels at random
+
+    def add(self, values: list[float]) -> None:
+        self.rows, self.hits, self.expected = (
+            self.rows + values[0],
+            self.hits + values[1],
+            self.expected + values[2],
+        )
+
+    @property
+    def kappa(self) -> float:
+        """Agreement beyond chance: 0 = none, 1 = all that is possible."""
+        room = self.rows - self.expected
+        return (self.hits - self.expected) / room if room > 0 else 0.0
+
+    def error(self, kappa: float) -> float:
+        """Standard error of kappa, where that is its true value."""
+        if self.rows <= self.expected or not self.rows:
+            return inf
+        chance = self.expected / self.rows
+        share = min(max(chance + kappa * (1 - chance), 1 / self.rows), 1 - 1 / self.rows)
+        return sqrt(share * (1 - share) / self.rows) / (1 - chance)
+
+
+@dataclass(slots=True)
+class CarryOver:
+    """One evaluation of a classifier: agreement with the labels on rows it was trained on, and on those evaluated."""
+
+    model: str
+    line: str
+    step: int
+    seen: Agreement
+    unseen: Agreement = field(default_factory=Agreement)
+    early: Agreement = field(default_factory=Agreement)  # in the first training steps, before a batch is learnt from
+    coded: bool = False  # inputs of few distinct values or integers
+    unlike: bool = False  # evaluated inputs have another shape, scale or offset
+    best: float = 0.0  # over all evaluations, kappa on unseen rows over its standard error

@@ -1,0 +1,67 @@
+"""Models and their forwards, in training."""
+
+from dataclasses import dataclass, field
+from math import nan
+
+
+@dataclass(slots=True)
+class LayerPass:
+    """What one dropout or normalization layer did in one forward of a model."""
+
+    path: str
+    kind: str  # dropout | batchnorm
+    active: bool  # drops, or normalizes by the batch
+    frozen: bool = False  # its own parameters do not require grad
+    values_per_channel: int = 0
+    tracks: bool = False  # keeps running statistics
+    probability: float = 0.0
+
+
+@dataclass(slots=True)
+class ForwardPass:
+    """One call of a model from outside any other model."""
+
+    model: str
+    index: int  # of the model, in the order in which they were first called
+    step: int
+    line: str
+    with_grad: bool
+    training: bool  # the mode of the model itself
+    layers: list[LayerPass] = field(default_factory=list)
+    all_eval: bool = False  # not one module is in train mode
+    recomputed: bool = False  # called by activation checkpointing or by update_bn
+    trained: bool = False  # its parameters are stepped by an optimizer
+    feeds_backward: bool = False  # a backward pass started from a result that depends on its output
+    stepped: bool = False  # an optimizer consumed the gradients this forward gave to this model
+    input_finite: bool = True
+
+    def evaluating(self) -> bool:
+        return not self.with_grad and not self.training and not self.recomputed
+
+
+@dataclass(slots=True)
+class InputFacts:
+    """The input of a linear or convolution layer that no gradient flows into: the data."""
+
+    path: str
+    layer: str
+    step: int
+    line: str
+    shape: tuple[int, ...]
+    rms: float = nan
+    mean: float = nan
+    maximum: float = nan
+    measured: bool = False
+    normalized_next: bool = False
+    trained: bool = False
+
+
+@dataclass(slots=True)
+class ModelRecord:
+    name: str
+    kind: str
+    parameters: int
+    trainable: int
+    calls: int
+    tied: bool
+    modules: list[tuple[str, str, int, int]] = field(default_factory=list)  # path, type, parameters, times it ran

@@ -1,0 +1,79 @@
+"""Losses, and comparisons of two tensors beside them: what went in, and how the value moved."""
+
+from dataclasses import dataclass, field
+from math import nan
+
+
+@dataclass(slots=True)
+class Operand:
+    """A tensor that went into a loss or a comparison."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    requires_grad: bool
+    producer: str = ""  # the operation that made it; changes of shape and type are looked through
+    producer_line: str = ""
+    producer_scale: float = 0.0  # dropout: its probability
+    minimum: float = nan
+    maximum: float = nan
+    finite: bool = True
+    row_sum_low: float = nan  # sums over the classes
+    row_sum_high: float = nan
+    logsumexp_low: float = nan  # over the classes
+    logsumexp_high: float = nan
+    below_minus_one: float = nan  # share of the values
+    below_zero: float = nan
+    above_one: float = nan
+
+
+@dataclass(slots=True)
+class LossCall:
+    """A call of one of torch.nn.functional's losses, by hand or through its module."""
+
+    function: str
+    step: int
+    line: str
+    where: str
+    training: bool  # its value requires grad
+    untrained: bool  # no optimizer has stepped yet
+    tied: bool  # the model that ran uses one weight as embedding and as output layer
+    prediction: Operand
+    target: Operand
+    classes: int = 0
+    result_numel: int = 0
+    value: float = nan
+    options: dict[str, object] = field(default_factory=dict)
+    failed: bool = False  # the call raised
+    built: str = ""  # where the loss module was made, if the call went through one
+
+
+@dataclass(slots=True)
+class Elementwise:
+    """Two tensors of equal size and different shape that broadcast to their outer product, outside a loss function."""
+
+    function: str
+    step: int
+    line: str
+    where: str
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    result: tuple[int, ...]
+    comparison: bool
+    deliberate: bool  # an axis was inserted on the same line, or both come from one tensor
+    left_requires_grad: bool
+    right_requires_grad: bool
+    reduced: bool = False  # the whole result was summed or averaged
+
+
+@dataclass(slots=True)
+class LossDirection:
+    """How a known measure of error, and the value that is minimized, moved together."""
+
+    measure: str
+    line: str
+    root_line: str
+    steps: list[int]
+    errors: list[float]
+    roots: list[float]
+    chance: float  # the error of guessing
+    optimizers: int = 1

@@ -1,0 +1,58 @@
+"""What happens to a gradient on its way into the weights."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class ScaledClip:
+    line: str
+    step: int
+    scale: float
+    calls: int
+
+
+@dataclass(slots=True)
+class ClipUse:
+    """All calls of one clipping function from one line."""
+
+    line: str
+    function: str
+    limit: float
+    calls: int = 0
+    late: int = 0  # called when a step had consumed the gradients and no backward had followed
+    foreign: bool = False  # handed a tensor that is the result of a computation, not a parameter
+    foreign_shape: tuple[int, ...] = ()
+    factors: list[float] = field(default_factory=list)  # gradient norm over the limit, on observed steps
+    travel: list[float] = field(default_factory=list)  # length of the update over length of the weights, same steps
+    steps: int = 0  # of the run
+
+
+@dataclass(slots=True)
+class DecayUse:
+    """Weight decay beside the gradient, over the observed steps of one optimizer."""
+
+    name: str
+    line: str
+    decay: float  # the coefficient
+    lr: float
+    decoupled: bool
+    steps: list[int] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)  # length of the decay's part of the step over the gradient's
+    norms: list[float] = field(default_factory=list)  # of the decayed weights
+    adaptive: bool = False
+
+
+@dataclass(slots=True)
+class HalfUse:
+    """Gradients and updates in half precision, without a scaler."""
+
+    step: int
+    line: str
+    dtype: str
+    kind: str  # update | gradient
+    elements: int
+    lost: int
+    example: str = ""
+    steps: int = 1
+    step_share: float = 0.0  # of the observed steps, how many lost so much
+    scaled: bool = False

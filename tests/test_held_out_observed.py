@@ -1,0 +1,224 @@
+"""Which evaluated rows training has used is what a set of their bytes says."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from observer_fixtures import assert_no_trace, bits_of, observe
+from torchclinic.observe.held_out import HeldOutWatch, held_out_name
+from torchclinic.observe.records import HeldOutUse
+from torchclinic.observe.session import Session
+
+
+@pytest.fixture(autouse=True)
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
+    torch.manual_seed(0)
+
+
+def row_bytes(tensor: Tensor) -> list[bytes]:
+    return [np.ascontiguousarray(row.flatten().numpy()).tobytes() for row in tensor]
+
+
+def uses_of(session: Session) -> list[HeldOutUse]:
+    return list(session.held_out.uses.values())
+
+
+class Trainer:
+    """A model of four features that is trained on some rows, and evaluates others under a name."""
+
+    def __init__(self, columns: int = 4) -> None:
+        self.model = nn.Linear(columns, 3)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01)
+
+    def train(self, rows: Tensor) -> None:
+        self.optimizer.zero_grad()
+        F.cross_entropy(self.model(rows.flatten(1)), torch.zeros(len(rows), dtype=torch.long)).backward()
+        self.optimizer.step()
+
+    def test(self, test_x: Tensor) -> None:
+        with torch.no_grad():
+            self.model(test_x)
+
+
+SHAPES = st.sampled_from([(4,), (2, 3), (5, 1, 2)])
+DTYPES = st.sampled_from([torch.float32, torch.float16, torch.int64, torch.uint8, torch.bool, torch.complex64])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=SHAPES, dtype=DTYPES, seed=st.integers(0, 1000),
+    trained=st.lists(st.lists(st.integers(0, 11), min_size=1, max_size=6), min_size=1, max_size=4),
+    evaluated=st.lists(st.integers(0, 11), min_size=1, max_size=12),
+)  # fmt: skip
+def test_seen_and_distinct_are_counts_of_equal_rows(
+    shape: tuple[int, ...], dtype: torch.dtype, seed: int, trained: list[list[int]], evaluated: list[int]
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    pool = (torch.randn((12, *shape), generator=generator) * 3).to(torch.float32)
+    pool = torch.complex(pool, -pool.sin()) if dtype is torch.complex64 else pool.abs().to(dtype)
+    watch = HeldOutWatch(Session())
+    for rows in trained:
+        watch.trained([pool[rows]])
+    test_x = pool[evaluated]
+    watch.evaluated([test_x], "here")
+    known = {row for rows in trained for row in row_bytes(pool[rows])}
+    batches = [row_bytes(pool[rows]) for rows in trained]
+    [use] = watch.uses.values()
+    assert (use.rows, use.seen) == (len(evaluated), sum(row in known for row in row_bytes(test_x)))
+    assert use.distinct == sum(len(set(rows)) for rows in batches) / sum(map(len, batches))
+
+
+def test_rows_of_fewer_than_four_numbers_are_not_compared() -> None:
+    watch = HeldOutWatch(Session())
+    test_x = torch.randn(8, 3)
+    watch.trained([test_x])
+    watch.evaluated([test_x], "here")
+    assert watch.uses == {}
+
+
+def test_one_different_bit_is_another_row() -> None:
+    watch = HeldOutWatch(Session())
+    train_x = torch.randn(1, 784)
+    watch.trained([train_x])
+    changed = torch.cat([train_x] * 784)
+    words = changed.view(torch.int32)
+    words[range(784), range(784)] ^= 1
+    test_x = torch.cat([changed, train_x])
+    watch.evaluated([test_x], "here")
+    assert watch.uses["here", "test_x"].seen == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("test_x",), "test_x"),
+        (("x", "val_loader"), "val_loader"),
+        (("validation", "train_data"), ""),  # known by both names: not judged
+        (("xb",), ""),
+        (("latest",), ""),  # not a word of its own
+        (("contest", "X_test"), "X_test"),
+        ((), ""),
+    ],
+)
+def test_a_name_says_held_out_by_a_whole_word(names: tuple[str, ...], expected: str) -> None:
+    assert held_out_name(names) == expected
+
+
+def test_records_of_a_script_are_what_it_did() -> None:
+    """Two tests between epochs, under their names, on the lines of the two calls."""
+    x = torch.randn(40, 4)
+    task = Trainer()
+
+    def run() -> None:
+        for _ in range(2):
+            for start in range(0, 30, 10):
+                task.train(x[start : start + 10])
+            task.test(x[25:40])
+            with torch.no_grad():
+                val_x = x[30:]
+                task.model(val_x)
+
+    test, validation = uses_of(observe(run)[0])
+    assert (test.name, test.rows, test.seen, test.step) == ("test_x", 30, 10, 3)
+    assert (validation.name, validation.rows, validation.seen, validation.distinct) == ("val_x", 20, 0, 1.0)
+    assert test.line != validation.line
+
+
+def test_what_was_evaluated_before_any_training_is_not_counted() -> None:
+    x, task = torch.randn(20, 4), Trainer()
+
+    def run() -> None:
+        task.test(x)
+        task.train(x)
+
+    assert uses_of(observe(run)[0]) == []
+
+
+def test_the_name_of_the_loader_names_its_batches() -> None:
+    x, y = torch.randn(36, 4), torch.zeros(36, dtype=torch.long)
+    train_loader = DataLoader(TensorDataset(x[:24], y[:24]), 8, shuffle=True)
+    test_loader = DataLoader(TensorDataset(x[12:], y[12:]), 8)
+    task = Trainer()
+
+    def run() -> None:
+        for xb, _ in train_loader:
+            task.train(xb)
+        with torch.no_grad():
+            for xb, _ in train_loader:  # the training accuracy, on purpose
+                task.model(xb)
+            for xb, _ in test_loader:
+                task.model(xb)
+
+    session, _ = observe(run)
+    assert {use.name for use in uses_of(session)} <= {"test_loader"}
+    # an evaluation is followed for three forwards, which were those of the training part
+    task = Trainer()
+
+    def other() -> None:
+        for xb, _ in train_loader:
+            task.train(xb)
+        with torch.no_grad():
+            for xb, _ in test_loader:
+                task.model(xb)
+
+    [use] = uses_of(observe(other)[0])
+    assert (use.name, use.rows, use.seen) == ("test_loader", 24, 12)
+
+
+def test_nothing_is_recorded_by_a_dead_or_suspended_session() -> None:
+    x, task = torch.randn(20, 4), Trainer()
+    session = Session(budget=1.0)
+    session.every_step = True
+    with session:
+        task.train(x)
+        session.suspend()
+        task.test(x)
+        session.resume()
+        assert session.held_out.uses == {}
+        task.train(x)
+        session.give_up(RuntimeError("ours"))
+        task.train(x + 1)
+        task.test(x)
+    assert session.held_out.uses == {}
+
+
+def test_looking_rows_up_leaves_no_trace() -> None:
+    def run() -> Any:
+        x, task = torch.randn(20, 4), Trainer()
+        for _ in range(3):
+            task.train(x + torch.randn_like(x))
+            task.test(x)
+        return x, bits_of(task.model, task.optimizer)
+
+    assert_no_trace(run)
+
+
+def test_complex_rows_are_looked_up_without_a_warning() -> None:
+    """Warnings are errors in this suite; the user's run must not show one of ours."""
+    x = torch.randn(20, 4, dtype=torch.complex64)
+    task = Trainer(8)
+
+    def run() -> None:
+        for _ in range(2):
+            task.train(torch.view_as_real(x))
+        with torch.no_grad():
+            test_x = x
+            HeldOut(task)(test_x)
+
+    class HeldOut(nn.Module):
+        def __init__(self, task: Trainer) -> None:
+            super().__init__()
+            self.inner = task.model
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(torch.view_as_real(x).flatten(1))
+
+    observe(run)

@@ -2,26 +2,31 @@
 
 import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from ranks_fixtures import observed_ranks
 from torchclinic.launcher import Target, launch
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
 from torchclinic.report.model import Finding
 from torchclinic.rules.judging import CAUSES, judge
-from torchclinic.rules.rule import RuleModule, discover
+from torchclinic.rules.rule import RuleModule, Specimen, discover
 
 HEADINGS = ("## What it means", "## Evidence", "## When this is fine", "## Fix", "## References")
 RULES = [pytest.param(module, id=module.RULE.code) for module in discover()]
 
 
-def diagnose(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Finding, ...]:
+def diagnose(specimen: Specimen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Finding, ...]:
     monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "train.py"
-    path.write_text(script)
+    path.write_text(specimen.script)
+    if specimen.ranks > 1:
+        written = observed_ranks(path, specimen.ranks)["findings"]
+        return tuple(Finding(**{f.name: data[f.name] for f in fields(Finding) if f.name in data}) for data in written)
     session = Session()
     launch(Target(str(path)), session, lambda outcome: None)
     return judge(collect(session)).findings
@@ -64,7 +69,7 @@ def test_a_rule_file_has_at_most_ninety_lines_besides_its_specimen(module: RuleM
 def test_the_specimen_trips_its_own_rule_and_no_other_of_its_severity(
     module: RuleModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    findings = diagnose(module.sick().script, tmp_path, monkeypatch)
+    findings = diagnose(module.sick(), tmp_path, monkeypatch)
     own = [finding for finding in findings if finding.code == module.RULE.code]
     assert own, findings
     alike = {f.code for f in findings if f.severity == own[0].severity and module.RULE.code not in f.causes}
@@ -77,7 +82,7 @@ def test_the_specimen_trips_its_own_rule_and_no_other_of_its_severity(
 def test_the_twin_is_healthy(
     module: RuleModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    findings = diagnose(module.healthy().script, tmp_path, monkeypatch)
+    findings = diagnose(module.healthy(), tmp_path, monkeypatch)
     assert [finding for finding in findings if finding.severity != "info"] == []
 
 

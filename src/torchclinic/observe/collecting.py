@@ -151,6 +151,12 @@ def _evaluations(session: "Session") -> Iterator[object]:
         gap.steps = session.step
         yield gap
     yield from session.held_out.uses.values()
+    phases = [record for record in session.probing.carry_over.phases.values() if record.unseen.rows]
+    for record in phases:
+        alike = [other.unseen for other in phases if other.model == record.model]
+        yield replace(record, best=max(unseen.kappa / unseen.error(0.0) for unseen in alike))
+    if session.replicas.comparison is not None:
+        yield session.replicas.comparison
 
 
 def _labels(session: "Session") -> Iterator[object]:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from torchclinic.observe.facts import is_plain, real_numbers
 from torchclinic.observe.frames import is_own
-from torchclinic.observe.lines import is_user_file
+from torchclinic.observe.lines import is_user_file, said_here
 from torchclinic.observe.records import HeldOutUse
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 200_000
 MOST_COLUMNS = 4096
 LEAST_COLUMNS = 4  # numbers in a row; fewer may agree by chance
-_HELD_OUT = {"test", "val", "valid", "validation", "heldout", "holdout", "dev", "unseen", "tests"}
-_TRAINED = {"train", "training", "trn", "fit", "seen"}
+_HELD_OUT = {"test", "val", "valid", "validation", "heldout", "holdout", "dev", "unseen", "tests", "te", "tst"}
+_TRAINED = {"train", "training", "trn", "tr", "fit", "seen"}
 
 
 class HeldOutWatch:
@@ -29,6 +29,7 @@ class HeldOutWatch:
         self.session = session
         self.uses: dict[tuple[str, str], HeldOutUse] = {}
         self._met = self._distinct = 0
+        self.fresh = False  # no row of the last training forward was seen in one before
         self._trained: dict[int, int] = {}  # row -> step
         self._weights: dict[int, Tensor] = {}
         self._loader: tuple[tuple[str, ...], int] = ((), -1)  # names of the loader drawn from last, and when
@@ -45,6 +46,7 @@ class HeldOutWatch:
         rows = self._rows(tensors)
         self._met += len(rows)
         self._distinct += len(set(rows))
+        self.fresh = bool(rows) and self._trained.keys().isdisjoint(rows)
         for row in rows:
             if len(self._trained) < MOST_ROWS:
                 self._trained.setdefault(row, self.session.step)
@@ -57,7 +59,7 @@ class HeldOutWatch:
         self._loader = ((), -1)
         if clock != self.session.clock():
             names = tuple(name for tensor in tensors[:1] for name in names_of(tensor))
-        name = held_out_name(names)
+        name = held_out_name(names, said_here)
         rows = self._rows(tensors) if name else []
         if rows:
             use = self.uses.setdefault((line, name), HeldOutUse(line, self.session.step, name, 0, 0))
@@ -84,12 +86,18 @@ class HeldOutWatch:
         return values
 
 
-def held_out_name(names: tuple[str, ...]) -> str:
-    """The name that says held out; empty if none does, or one says trained on."""
-    words = {name: set(re.split(r"[^a-z]+", name.lower())) for name in names}
+def held_out_name(names: tuple[str, ...], said: Callable[[], list[str]] = list) -> str:
+    """The name that says held out, or what is `said` where it is evaluated; empty if one says trained on."""
+    found = _held_out(names)
+    return "" if found is None else found or _held_out(tuple(said())) or ""
+
+
+def _held_out(texts: tuple[str, ...]) -> str | None:
+    """The first text that says held out, empty where none does; None where one says trained on."""
+    words = {text: set(re.split(r"[^a-z]+", text.lower())) for text in texts}
     if any(parts & _TRAINED for parts in words.values()):
-        return ""
-    return next((name for name, parts in words.items() if parts & _HELD_OUT), "")
+        return None
+    return next((text for text, parts in words.items() if parts & _HELD_OUT), "")
 
 
 def names_of(value: object) -> Iterator[str]:

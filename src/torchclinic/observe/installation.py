@@ -41,6 +41,8 @@ def install(session: "Session") -> list[Any]:
     replace(dataloader._BaseDataLoaderIter, "__next__", session.loaders.wrap_next)
     replace(torch.utils.data._utils.worker, "_worker_loop", session.workers.wrap_loop)
     replace(nn.parallel.DistributedDataParallel, "__init__", session.ranks.wrap_init)
+    if torch.distributed.is_available():
+        replace(torch.distributed, "destroy_process_group", session.replicas.wrap_destroy)
     replace(torch, "save", session.checkpoints.wrap_save)
     replace(torch, "compile", session.compiling.wrap_compile)
     for name in ("trace", "trace_module"):

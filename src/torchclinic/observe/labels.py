@@ -24,6 +24,7 @@ _ERRORS = {
     "binary_cross_entropy_with_logits",
 }  # fmt: skip
 _SQUARES = {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"}
+_CASTS = {"long", "int", "bool"}
 _DECIDES = {"argmax", "max", "gt", "ge", "lt", "round", "topk", "sign"}
 
 
@@ -64,7 +65,7 @@ class LabelWatch:
         step = self.session.step
         several = any(s.batches and s.batches[-1].step == step for s in self.streams.values())
         stream.several = stream.several or several
-        batch = LabelBatch(step, line, classes, (), (), (), False, weighted)
+        batch = LabelBatch(step, line, classes, (), (), (), False, weighted, fresh=self.session.held_out.fresh)
         stream.batches.append(batch)
         hits = torch.bincount(labels[labels == guess], minlength=classes)
         counts, predicted = torch.bincount(labels, minlength=classes), torch.bincount(guess, minlength=classes)
@@ -128,10 +129,11 @@ class LabelWatch:
         """Decisions beside labels, outside a loss: the evaluation."""
         if not (is_plain(left) and is_plain(right)) or left.shape != right.shape or left.numel() < LEAST_COMPARED:
             return
-        decided = [other.producer().op in _DECIDES for other in node.parents[:2]]
+        decided = [_decides(other) for other in node.parents[:2]]
         if sum(decided) != 1 or (len(self.evaluations) >= 20 and node.line not in self.evaluations):
             return
         guess, labels = (left, right) if decided[0] else (right, left)
+        self.session.probing.carry_over.compared(node, guess, labels)
         seen = EvaluatedLabels(node.line, self.session.step, labels.numel())
         guess, labels = guess.detach().reshape(-1).double(), labels.detach().reshape(-1).double()
         common = labels.mode().values
@@ -169,3 +171,11 @@ class LabelWatch:
 
         if len(direction.steps) < MOST_POINTS and len(self.directions) < 20:
             self.session.measurements.add([number], receive)
+
+
+def _decides(node: "Node") -> bool:
+    """Whether the values are decisions, as made or as cast to integers."""
+    made = node.producer()
+    while made.op in _CASTS and made.parents:
+        made = made.parents[0].producer()
+    return made.op in _DECIDES

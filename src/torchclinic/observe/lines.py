@@ -1,5 +1,6 @@
 """Which line of the user's own code is running."""
 
+import ast
 import linecache
 import sys
 import sysconfig
@@ -88,3 +89,36 @@ def call_text(depth: int, skip: str) -> str:
         lines[-1] = lines[-1][:end]
         lines[0] = lines[0][begin:]
     return b"".join(lines).decode()
+
+
+def said_here() -> list[str]:
+    """Names and strings in the statement that runs in the user's innermost frame; none in a function with parameters.
+
+    What such a function says of its data it says of whatever its callers hand it.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and (not is_user_file(frame.f_code.co_filename) or is_own(frame.f_code)):
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_argcount + frame.f_code.co_kwonlyargcount:
+        return []
+    around = [node for node in _statements(frame.f_code.co_filename) if _covers(node, frame.f_lineno)]
+    return [text for node in around for part in ast.walk(node) for text in _texts(part)]
+
+
+@cache
+def _statements(filename: str) -> tuple[ast.stmt, ...]:
+    """The simple statements of a file; none where it cannot be read."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(filename)))
+    except SyntaxError:
+        return ()
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.stmt) and not hasattr(node, "body"))
+
+
+def _covers(node: ast.stmt, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+def _texts(node: ast.AST) -> list[str]:
+    values = (getattr(node, key, None) for key in ("id", "attr", "arg", "value"))
+    return [value for value in values if isinstance(value, str)]

@@ -135,8 +135,8 @@ class ModuleWatch:
             path = self._path(module)
         if outermost and self._open is not None and grad and self._open_model is not None and not self._open.recomputed:
             probing.look(module, self._open_model, args, kwargs)
-        elif outermost and self._open is not None and self._open_model is not None and self._open.evaluating():
-            probing.evaluate(module, self._open_model, self._open.line)
+        elif outermost and self._open is not None and self._open_model is not None and not self._open.recomputed:
+            probing.evaluate(module, self._open_model, self._open, (args, kwargs))
         self.stack.append((path, module))
         try:
             result = original(module, *args, **kwargs)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from torchclinic.errors import InputError
+from torchclinic.observe.carry_over import CarryOverWatch
 from torchclinic.observe.eval_pass import eval_pass, print_of
 from torchclinic.observe.frames import hushed
 from torchclinic.observe.layer_signal import Propagation
@@ -23,6 +24,7 @@ from torchclinic.observe.records import EvalPass, ModeGap
 
 if TYPE_CHECKING:
     from torchclinic.observe.modules import ModelTrack
+    from torchclinic.observe.records import ForwardPass
     from torchclinic.observe.session import Session
 
 LATER_STEP = 5  # the second look, after training has begun
@@ -38,6 +40,7 @@ class Probing:
         self.records: list[Propagation] = []
         self.eval_passes: list[EvalPass] = []
         self.gaps: dict[int, ModeGap] = {}
+        self.carry_over = CarryOverWatch(session)
         self._done: set[tuple[int, bool]] = set()
         self._prints: dict[int, tuple[float, ...]] = {}  # of the batch at the first look
         self._kept: dict[int, KeptBatch] = {}
@@ -84,7 +87,7 @@ class Probing:
     ) -> None:
         """Called after a training forward: the batch is what an evaluation will be compared on."""
         self._latest = None
-        if track.index > 3 or not normalizations(model) or _unsuitable(model, track, args, kwargs):
+        if track.index > 3 or _unsuitable(model, track, args, kwargs):
             return
         self._try(lambda: self._keep(track, keep(model, args, kwargs, result)))
 
@@ -97,13 +100,15 @@ class Probing:
         if self._latest is not None:
             label(self._latest, function, prediction, target)
 
-    def evaluate(self, model: nn.Module, track: "ModelTrack", line: str) -> None:
-        """Called before a forward of `model` in eval mode without gradients, once in each evaluation."""
+    def evaluate(self, model: nn.Module, track: "ModelTrack", forward: "ForwardPass", args: Any) -> None:
+        """Called before a forward of `model` without gradients, once in each evaluation."""
         kept = self._kept.get(track.index)
         if kept is None or self._evaluated.get(track.index) == self.session.evaluating:
             return
         self._evaluated[track.index] = self.session.evaluating
-        self._try(lambda: self._gap(model, track, kept, line))
+        if forward.evaluating() and normalizations(model):
+            self._try(lambda: self._gap(model, track, kept, forward.line))
+        self._try(lambda: self.carry_over.evaluate(model, track, kept, args, forward.line))
 
     def _gap(self, model: nn.Module, track: "ModelTrack", kept: KeptBatch, line: str) -> None:
         gap = mode_gap(model, track, kept, self.session.step)

@@ -241,7 +241,7 @@ def _row(
         samples=int(values.get("samples", 0)),
         expected_dead_share=_expected_dead_share(node, context),
         rectifier=node.operation.phi is not None and node.operation.phi.rectifier,
-        parameter=node.operation.parameter,
+        parameter=node.operation.parameter or node.recurrent,
         fan_in=weights.get("fan_in"),
         weight_mean=weights.get("weight_mean"),
         weight_mean_square=weights.get("weight_mean_square"),
@@ -252,8 +252,14 @@ def _row(
         followed_by="" if phi is None else phi.name,
         gain=None if phi is None else gain(phi),
         normalized=normalized,
+        growth=_growth(values),
         in_branch=added,
     )
+
+
+def _growth(values: dict[str, float]) -> tuple[float, float] | None:
+    first, middle, last = (values.get(name, 0.0) for name in ("first", "middle", "last"))
+    return (middle / first, last / middle) if first and middle else None
 
 
 def _expected_dead_share(node: Node, context: _Context) -> float | None:

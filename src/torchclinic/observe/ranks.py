@@ -20,6 +20,7 @@ class Wrapped:
     def __init__(self, wrapper: nn.Module, inner: nn.Module) -> None:
         self.wrapper, self.inner = weakref.ref(wrapper), weakref.ref(inner)
         self.kind = type(wrapper).__name__
+        self.replicas = replicas()
         self.through = 0  # forwards with gradients through the wrapper
         self.direct: list[ForwardPass] = []  # and beside it
 
@@ -29,6 +30,7 @@ class RankWatch:
         self.session = session
         self.wrapped: dict[int, Wrapped] = {}  # by the inner module
         self.samplers: dict[int, tuple[weakref.ref[Any], SamplerUse]] = {}
+        self.divides = False  # a sampler deals the training data out to the ranks
         self._epochs: dict[int, int] = {}  # of the sampler's last iteration that trained
         self._draws: dict[int, tuple[int, int, int]] = {}  # iterator -> sampler, its epoch, steps so far
 
@@ -63,9 +65,19 @@ class RankWatch:
                 first = trained[0]
                 found.append(
                     WrapperBypass(
-                        first.line, first.step, first.model, entry.kind, replicas(), len(trained), entry.through
+                        first.line, first.step, first.model, entry.kind, entry.replicas, len(trained), entry.through
                     )
                 )
+        return found
+
+    def kept_equal(self) -> set[int]:
+        """Parameters that a wrapper over all ranks is to keep equal; those that it was told to ignore are not."""
+        found: set[int] = set()
+        for entry in self.wrapped.values():
+            wrapper, inner = entry.wrapper(), entry.inner()
+            if wrapper is not None and inner is not None and _spans_all(wrapper):
+                ignored = getattr(wrapper, "parameters_to_ignore", ())
+                found |= {id(p) for name, p in inner.named_parameters() if name not in ignored}
         return found
 
     # -- samplers ---------------------------------------------------------------------------------------------------
@@ -76,12 +88,15 @@ class RankWatch:
 
     def drawn(self, loader_sampler: Any, iterator: Any, line: str) -> None:
         """A batch was drawn; the second one after a step shows that the loader feeds a training."""
-        if not isinstance(loader_sampler, DistributedSampler) or not loader_sampler.shuffle:
+        if not isinstance(loader_sampler, DistributedSampler):
             return
         clock, key = self.session.clock(), id(loader_sampler)
         sampler, epoch, before = self._draws.get(id(iterator), (key, loader_sampler.epoch, clock))
         self._draws[id(iterator)] = (key, epoch, -1 if clock > before or before < 0 else clock)
         if clock == before or before < 0 or sampler != key:
+            return
+        self.divides = self.divides or loader_sampler.num_replicas == replicas()
+        if not loader_sampler.shuffle:
             return
         _, use = self.samplers.setdefault(
             key, (weakref.ref(loader_sampler), SamplerUse(line, loader_sampler.num_replicas, 0, 0))
@@ -89,6 +104,11 @@ class RankWatch:
         use.repeated += self._epochs.get(key) == epoch
         use.epochs += 1
         self._epochs[key] = epoch
+
+
+def _spans_all(wrapper: nn.Module) -> bool:
+    group = getattr(wrapper, "process_group", None)
+    return group is not None and torch.distributed.get_world_size(group) == replicas()
 
 
 def replicas() -> int:

@@ -34,6 +34,7 @@ from torchclinic.observe.patches import Patches
 from torchclinic.observe.probing import Probing
 from torchclinic.observe.ranks import RankWatch
 from torchclinic.observe.records import RunRecord
+from torchclinic.observe.replicas import ReplicaWatch
 from torchclinic.observe.scaling import ScaleWatch
 from torchclinic.observe.schedules import ScheduleWatch
 from torchclinic.observe.statistics import StatisticsWatch
@@ -93,6 +94,7 @@ class Session:
         self.held_out = HeldOutWatch(self)
         self.workers = WorkerWatch(self)
         self.ranks = RankWatch(self)
+        self.replicas = ReplicaWatch(self)
         self.active = False  # observing in full right now
         self.waiting = True  # for the first model, optimizer or backward
         self.quiet = False  # inside our own work
@@ -147,6 +149,8 @@ class Session:
             _current = None
         self.budget.stop()
         self.workers.close()
+        with self.own():
+            self.replicas.close()
 
     def _uninstall(self) -> None:
         self.patches.undo()

@@ -33,6 +33,7 @@ class Node:
     layer: str = ""
     kind: str = ""
     unit_dim: int = -1
+    recurrent: str = ""  # the weights that carry the state from step to step
     measured: dict[str, Tensor] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
 
@@ -107,6 +108,8 @@ class SignalRecorder(TorchFunctionMode):
         if node.layer or operation.role == "input":
             with torch.no_grad():
                 _measure(node, output.detach())
+                if node.layer and self._stack and isinstance(self._stack[-1], nn.RNN):
+                    _measure_steps(node, self._stack[-1], output.detach())
         if output.requires_grad and (node.layer or operation.role == "input"):
             output.register_hook(partial(_measure_gradient, node))
         self.nodes.append(node)
@@ -151,6 +154,17 @@ def _measure(node: Node, output: Tensor) -> None:
     if node.operation.phi is not None and node.operation.phi.name in SATURATED:
         low, high = SATURATED[node.operation.phi.name]
         node.measured["saturated"] = ((values < low) | (values > high)).sum() / output.numel()
+
+
+def _measure_steps(node: Node, module: nn.RNN, output: Tensor) -> None:
+    """Mean squares of the states at the first, the middle and the last time step."""
+    time = 1 if module.batch_first else 0
+    if output.dim() != 3 or module.bidirectional or output.shape[time] < 4:
+        return
+    node.recurrent = f"{node.layer}.weight_hh_l{module.num_layers - 1}"
+    steps = output.shape[time]
+    for name, step in (("first", 0), ("middle", (steps - 1) // 2), ("last", steps - 1)):
+        node.measured[name] = output.select(time, step).float().square().mean()
 
 
 def _measure_gradient(node: Node, gradient: Tensor) -> None:

@@ -55,6 +55,8 @@ class StepWatch:
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         with session.own():
             session.training.before_step(optimizer, closure is not None)
+            if session.training.inside_step == 1:
+                session.replicas.before_step(session.training.optimizer(optimizer))
         if session.statistics.on and closure is None:
             session.statistics.before_step(optimizer)
         if closure is None and session.active:

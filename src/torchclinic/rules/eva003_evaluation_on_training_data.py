@@ -3,11 +3,12 @@
 ## What it means
 The split overlaps, or the evaluation loads the training part: the reported accuracy is that of memory.
 ## Evidence
-`seen` of `rows` evaluated under `name` are, bit for bit, rows that training forwards were observed to use; those are a
-part of all, so the true overlap is larger.
+`seen` of `rows` evaluated as `name` are, bit for bit, rows that training forwards were observed to use; those are a part
+of all, so the true overlap is larger. `name`: what the script calls the data or their loader, or a word in the statement
+that evaluates them (not in a function with parameters: what it says of its data it says of all that it is handed).
 ## When this is fine
-The training accuracy, measured on purpose: data whose name says training, or neither, are not judged. Data with few
-distinct rows, where equality means nothing: rows of fewer than four numbers are not compared.
+The training accuracy, measured on purpose: where a name or the statement says training, or nothing says held out, is not
+judged. Data with few distinct rows, where equality means nothing: rows of fewer than four numbers are not compared.
 ## Fix
 Split once, before anything else, and by sample: `torch.utils.data.random_split`, or disjoint index ranges.
 ## References

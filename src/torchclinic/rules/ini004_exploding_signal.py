@@ -4,7 +4,8 @@
 Activations and gradients grow by a factor per layer: the first step overflows or throws the weights far away.
 ## Evidence
 `log_change` of the mean square from the first to the last of `layers` layers that no normalization, sum or
-unknown operation separates, against `limit`.
+unknown operation separates, against `limit`. In a ReLU RNN, whose depth is time: that of the state in the slower half of
+the sequence, twice.
 ## When this is fine
 Networks whose later layers are rescaled by something the record does not show.
 ## Fix
@@ -27,7 +28,20 @@ RULE = Rule("INI004", "exploding-signal", "error", "probe", Propagation, __doc__
 
 def check(record: Propagation, *, deviations: float = 4.0, min_factor: float = 1e6) -> Iterator[Finding]:
     """`deviations`: how many of theory's at finite width a correct initialization is allowed; `min_factor`: below it
-    (amplitude 10³, half of float32's digits) optimizers still cope, as they do with PyTorch's defaults in six layers."""
+    (amplitude 10³, half of float32's digits) optimizers still cope, as they do with PyTorch's defaults in six layers.
+    A state that only adds up its inputs grows by 4 at most when the time doubles: both halves must exceed 4 √min_factor."""
+    for row in record if record.step == 0 else ():
+        change, limit = 2 * math.log(max(min(row.growth or (1.0,)), 1.0)), math.log(16 * min_factor)
+        if change > limit:
+            yield RULE.finding(
+                f"The mean square of the state of {row.layer} grows by a factor {math.exp(min(change, 700)):.3g} along the "
+                f"sequence; adding up its inputs and a correct initialization stay within {math.exp(limit):.3g}.",
+                where=row.layer,
+                line=row.line,
+                step=record.step,
+                evidence={"log_change": change, "limit": limit, "first": row.layer},
+                fix="Recurrent weights of spectral norm 1 (nn.init.orthogonal_, nn.init.eye_), or a tanh, LSTM or GRU.",
+            )
     for drift in drifts(record):
         limit = max(drift.limit(deviations), math.log(min_factor))
         if drift.log_change > limit:

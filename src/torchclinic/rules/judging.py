@@ -46,6 +46,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "INI005": ("INI001", "INI002"),
     "GRA002": ("LOS008", "INI004", "DAT001", "DST002"),
     "OPT004": ("OPT003",),
+    "DST001": ("DST004",),
     "OPT006": ("DST002",),
     "INI001": ("INI002",),
     "INI006": ("INI003", "INI004", "INI002", "INI001"),
@@ -65,6 +66,7 @@ ABSENT: dict[type, str] = {
     seen.LoaderRecord: "",
     seen.BatchRun: "no training batch was seen",
     LayerSeries: "no layer with weights was measured over several steps",
+    seen.CarryOver: "no evaluation of a trained classifier was seen that compares decisions with labels",
     seen.LabelStream: "no loss was seen whose target is one class per sample",
     seen.LossDirection: "no known measure of error was seen in a loss",
 }
@@ -125,7 +127,7 @@ _ALWAYS = {seen.CheckpointUse, seen.LoadRecord, seen.PinnedStorage, seen.Overlap
 _EVENTS = _ALWAYS | {
     seen.Elementwise, seen.SchedulerRecord, seen.LoaderRecord, seen.MutatedData, seen.RetainedGraph, seen.ScaledClip,
     seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse, seen.HalfUse, seen.HeldOutUse,
-    seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass,
+    seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison,
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Along a direction of curvature λ a step of gradient descent multiplies the erro
 with every step. What bounds it in a network are flat activations, and there it stays.
 ## Evidence
 `first` and `last`: medians of the loss in the first steps and in the last fifth; `update`: change of the weights per
-step over their norm, median over the run, of the layer that moves most; `rate`.
+step over their norm, of the layer that moves most (median over the run, or the largest where one step did it); `rate`.
 ## When this is fine
 Losses that are not meant to fall (adversarial, reinforcement): there the steps are small.
 ## Fix
@@ -18,64 +18,57 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
-from torchclinic.observe.losses import LOSSES
-from torchclinic.observe.records import BackwardPass, RunRecord
+from torchclinic.observe.records import RunRecord
 from torchclinic.observe.series import LayerSeries
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import RATED, changed
-from torchclinic.rules.timeline import MATRICES, losses, models, parts, require, typical, update
+from torchclinic.rules.timeline import MATRICES, chance, losses, measures_errors, models, movement, parts, require
 
 RULE = Rule("OPT001", "learning-rate-too-high", "error", "window", RunRecord, __doc__)
 
 
 def check(
-    record: RunRecord, *, large: float = 0.03, leap: float = 0.3, growth: float = 1.0, min_losses: int = 15
+    record: RunRecord, *, large: float = 0.03, leap: float = 0.3, spike: float = 1.5, min_losses: int = 15
 ) -> Iterator[Finding]:
-    """`large`: at 3 % per step a weight is replaced within about 30 steps, so nothing learned stays; `leap`: for a loss
-    that became infinite, one step of 30 % is enough. `growth`: no progress is a last fifth no lower than the start."""
+    """`large`: at 3 % per step a weight is replaced within about 30 steps, so nothing learned stays; `leap`: where a
+    single step did it, 30 %. No progress is a last fifth no lower than the start. A single step did it where the
+    loss became infinite, or jumped to `spike` times the start within five steps and ends no lower than by guessing."""
     require(record, min_losses)
     values = losses(record)
     if len(values) < min_losses or len(record.optimizers) != 1 or not math.isfinite(values[0]):
         return
     first, last = min(values[0], median(values[:3])), parts(values, 5)[-1]
-    if last < growth * first or first <= 0 or not (math.isinf(last) or _measures_errors(record)):
+    burst = math.isinf(last) or (max(values[1:6]) > spike * first and last >= chance(record))
+    if first <= 0 or not (math.isinf(last) or measures_errors(record)):
         return
     layers = [layer for group in models(record, MATRICES) for layer in group if len(layer.windows) > 1]
-    moving = [(size, layer) for layer in layers if math.isfinite(size := _movement(layer, math.isinf(last)))]
-    size, layer = max(moving, key=lambda pair: pair[0], default=(0.0, None))
-    if layer is not None and size > (leap if math.isinf(last) else large):
-        rate = record.optimizers[0].lr_max
-        outcome = "ends without a finite value" if math.isinf(last) else f"ends at {last:.4g}"
-        yield RULE.finding(
-            f"The loss begins at {first:.4g} and {outcome}; a step moves the weights of {layer.path} by {size:.0%} of "
-            f"their norm, at a learning rate of {rate:g}.",
-            where=layer.path,
-            line=record.optimizers[0].line,
-            step=_begin(layer, math.isinf(last)),
-            evidence={"first": first, "last": last, "update": size, "rate": rate},
-            fix=f"A learning rate of {rate / 10:g}; `torchclinic run --prove` tries it.",
-        )
+    for at_once in [True] * burst + [False] * (first <= last < math.inf):
+        moving = [(size, layer) for layer in layers if math.isfinite(size := movement(layer, at_once))]
+        size, layer = max(moving, key=lambda pair: pair[0], default=(0.0, None))
+        if layer is not None and size > (leap if at_once else large):
+            yield _finding(record, layer, first, last, size, _begin(layer, at_once))
+            return
 
 
-def _measures_errors(record: RunRecord) -> bool:
-    """Every backward pass seen starts from a loss of torch.nn.functional: it is meant to fall."""
-    roots = [other.root_operation for other in record.others if isinstance(other, BackwardPass)]
-    return bool(roots) and all(root in LOSSES for root in roots)
+def _finding(record: RunRecord, layer: LayerSeries, first: float, last: float, size: float, step: int) -> Finding:
+    rate = record.optimizers[0].lr_max
+    outcome = "ends without a finite value" if math.isinf(last) else f"ends at {last:.4g}"
+    return RULE.finding(
+        f"The loss begins at {first:.4g} and {outcome}; a step moves the weights of {layer.path} by {size:.0%} of "
+        f"their norm, at a learning rate of {rate:g}.",
+        where=layer.path,
+        line=record.optimizers[0].line,
+        step=step,
+        evidence={"first": first, "last": last, "update": size, "rate": rate},
+        fix=f"A learning rate of {rate / 10:g}; `torchclinic run --prove` tries it.",
+    )
 
 
-def _begin(layer: LayerSeries, diverged: bool) -> int:
-    """The first window; where the loss diverged, the one with the largest step."""
+def _begin(layer: LayerSeries, burst: bool) -> int:
+    """The first window; where one step did it, the one with the largest."""
     leaps = [window for window in layer.windows if math.isfinite(window.leap)]
-    return max(leaps, key=lambda window: window.leap).step if diverged and leaps else layer.windows[0].step
-
-
-def _movement(layer: LayerSeries, diverged: bool) -> float:
-    """Typical relative update after the first window; where the loss diverged, the largest while it was finite."""
-    later = layer.windows[1:]
-    if diverged:
-        return max((window.leap for window in later if math.isfinite(window.leap)), default=math.nan)
-    return typical(later, update)
+    return max(leaps, key=lambda window: window.leap).step if burst and leaps else layer.windows[0].step
 
 
 def sick() -> Specimen:

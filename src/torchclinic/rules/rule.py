@@ -48,6 +48,7 @@ class Specimen:
     """The smallest training script that has the disease, or its twin that is the same without it."""
 
     script: str  # plain PyTorch, a few steps, deterministic, under a second
+    ranks: int = 1  # processes that run it under torchrun
 
 
 class RuleModule(Protocol):

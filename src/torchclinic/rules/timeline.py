@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterator
 from statistics import median
 
-from torchclinic.observe.records import RunRecord
+from torchclinic.observe.losses import LOSSES
+from torchclinic.observe.records import BackwardPass, LossDirection, RunRecord
 from torchclinic.observe.series import LayerSeries, Window
 from torchclinic.rules.rule import Undecided
 
@@ -59,3 +60,23 @@ def parts(values: list[float], number: int) -> list[float]:
     finite = [value if math.isfinite(value) else math.inf for value in values]
     size = len(finite) / number
     return [median(finite[round(i * size) : max(round((i + 1) * size), round(i * size) + 1)]) for i in range(number)]
+
+
+def measures_errors(record: RunRecord) -> bool:
+    """Every backward pass seen starts from a loss of torch.nn.functional: it is meant to fall."""
+    roots = [other.root_operation for other in record.others if isinstance(other, BackwardPass)]
+    return bool(roots) and all(root in LOSSES for root in roots)
+
+
+def chance(record: RunRecord) -> float:
+    """The loss of guessing all classes alike; NaN where no single measure of error is known to have one."""
+    found = [other.chance for other in record.others if isinstance(other, LossDirection)]
+    return found[0] if len(found) == 1 else math.nan
+
+
+def movement(layer: LayerSeries, at_once: bool) -> float:
+    """Typical relative update after the first window, or the largest of a single step while the loss was finite."""
+    later = layer.windows[1:]
+    if at_once:
+        return max((window.leap for window in later if math.isfinite(window.leap)), default=math.nan)
+    return typical(later, update)

@@ -6,20 +6,22 @@ Numbers that needed a device are filled in when the observer flushes its measure
 from torchclinic.observe.records.backwards import BackwardPass, NonFinite, RetainedGraph
 from torchclinic.observe.records.checkpoints import CheckpointUse, LoadRecord
 from torchclinic.observe.records.data import BatchRun, LoaderRecord, MutatedData, WorkerRandomness
-from torchclinic.observe.records.evaluation import EvalPass, HeldOutUse, ModeGap, RandomCall
+from torchclinic.observe.records.evaluation import Agreement, CarryOver, EvalPass, HeldOutUse, ModeGap, RandomCall
 from torchclinic.observe.records.forwards import ForwardPass, InputFacts, LayerPass, ModelRecord
 from torchclinic.observe.records.labels import EvaluatedLabels, LabelBatch, LabelStream
 from torchclinic.observe.records.losses import Elementwise, LossCall, LossDirection, Operand
 from torchclinic.observe.records.memory import OverlappingWrite, PinnedStorage, SilentCopy
 from torchclinic.observe.records.optimizers import OptimizerRecord, SchedulerRecord, StepRecord
 from torchclinic.observe.records.parameters import ParameterRecord
-from torchclinic.observe.records.ranks import SamplerUse, WrapperBypass
+from torchclinic.observe.records.ranks import ReplicaComparison, SamplerUse, WrapperBypass
 from torchclinic.observe.records.run import Failure, RunRecord
 from torchclinic.observe.records.updates import ClipUse, DecayUse, HalfUse, ScaledClip
 
 __all__ = [
+    "Agreement",
     "BackwardPass",
     "BatchRun",
+    "CarryOver",
     "CheckpointUse",
     "ClipUse",
     "DecayUse",
@@ -48,6 +50,7 @@ __all__ = [
     "ParameterRecord",
     "PinnedStorage",
     "RandomCall",
+    "ReplicaComparison",
     "RetainedGraph",
     "RunRecord",
     "SamplerUse",

@@ -1,7 +1,7 @@
 """What evaluations do, and what extra passes in eval mode have shown."""
 
-from dataclasses import dataclass
-from math import nan
+from dataclasses import dataclass, field
+from math import inf, nan, sqrt
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +61,48 @@ class HeldOutUse:
     rows: int
     seen: int
     distinct: float = 1.0  # share of the training rows, within single batches, that equal no other
+
+
+@dataclass(slots=True)
+class Agreement:
+    """Decisions beside labels."""
+
+    rows: float = 0.0
+    hits: float = 0.0
+    expected: float = 0.0  # hits, had the same decisions met the same labels at random
+
+    def add(self, values: list[float]) -> None:
+        self.rows, self.hits, self.expected = (
+            self.rows + values[0],
+            self.hits + values[1],
+            self.expected + values[2],
+        )
+
+    @property
+    def kappa(self) -> float:
+        """Agreement beyond chance: 0 = none, 1 = all that is possible."""
+        room = self.rows - self.expected
+        return (self.hits - self.expected) / room if room > 0 else 0.0
+
+    def error(self, kappa: float) -> float:
+        """Standard error of kappa, where that is its true value."""
+        if self.rows <= self.expected or not self.rows:
+            return inf
+        chance = self.expected / self.rows
+        share = min(max(chance + kappa * (1 - chance), 1 / self.rows), 1 - 1 / self.rows)
+        return sqrt(share * (1 - share) / self.rows) / (1 - chance)
+
+
+@dataclass(slots=True)
+class CarryOver:
+    """One evaluation of a classifier: agreement with the labels on rows it was trained on, and on those evaluated."""
+
+    model: str
+    line: str
+    step: int
+    seen: Agreement
+    unseen: Agreement = field(default_factory=Agreement)
+    early: Agreement = field(default_factory=Agreement)  # in the first training steps, before a batch is learnt from
+    coded: bool = False  # inputs of few distinct values or integers
+    unlike: bool = False  # evaluated inputs have another shape, scale or offset
+    best: float = 0.0  # over all evaluations, kappa on unseen rows over its standard error

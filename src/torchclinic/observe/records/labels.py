@@ -17,6 +17,7 @@ class LabelBatch:
     ascending: bool  # in the order of the rows
     weighted: bool
     value: float = nan
+    fresh: bool = False  # none of its rows was seen in an observed training forward before
 
 
 @dataclass(slots=True)

@@ -67,3 +67,11 @@ def test_a_finite_gradient_is_not_reported(
     healthy = SCRIPT.replace("if i == 25", "if False") if change[0] == "loss.backward()" else SCRIPT
     script = healthy.replace(*change).replace("optimizer.step()", "model.weight.grad.zero_(); model.bias.grad.zero_()")
     assert origin(script + "    optimizer.step()\n", tmp_path, monkeypatch) == []
+
+
+def test_a_complex_parameter_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = SCRIPT.replace("SGD(model", "SGD([phase, *model").replace(".parameters(), lr", ".parameters()], lr")
+    script = script.replace("optimizer =", "phase = nn.Parameter(torch.ones(2, dtype=torch.complex64))\noptimizer =")
+    script = script.replace(".mean()", ".mean() + (phase * 1j).real.sum()")
+    (finding,) = origin(script, tmp_path, monkeypatch)
+    assert (finding.line, finding.step) == ("train.py:14", 25)

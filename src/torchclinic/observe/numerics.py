@@ -114,7 +114,10 @@ class Numerics:
     def _find_small(self) -> Tensor | None:
         for track in self.session.training.optimizers.values():
             for parameter in track.parameters():
-                if parameter.grad is not None and parameter.numel() <= _SMALL and is_plain(parameter.grad):
+                gradient = parameter.grad
+                if gradient is None or not is_plain(gradient) or not gradient.is_floating_point():
+                    continue
+                if gradient.numel() <= _SMALL:
                     self._small = weakref.ref(parameter)
                     return parameter
         return None

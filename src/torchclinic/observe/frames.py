@@ -22,7 +22,7 @@ Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 
 DOUBLE = "<torchclinic>"  # the name of a double's code
 _WRAPPERS = ("backward", "checkpoints", "compiling", "dataflow", "frames", "labels", "loaders", "modules", "numerics",
-             "operations", "origins", "patches", "probing", "ranks", "scaling", "schedules", "session", "statistics",
+             "operations", "origins", "patches", "probing", "ranks", "replicas", "scaling", "schedules", "session", "statistics",
              "stepping", "training", "updates", "windows", "workers")  # fmt: skip
 _OWN = frozenset(str(Path(__file__).with_name(f"{name}.py")) for name in _WRAPPERS)
 _ASKING: CodeType = handle_torch_function.__code__

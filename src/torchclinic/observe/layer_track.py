@@ -96,9 +96,10 @@ class LayerTrack:
 
     def norm_sample(self, values: Tensor, step: int) -> tuple[Tensor, float]:
         """Rows of a large tensor, others at every step, and the factor that turns their norm into an estimate of its own."""
-        stride = 0 if self.table else min(values.numel() // MOST_WEIGHTS, len(values) // LEAST_ROWS)
-        if stride < 2:
+        stride = 0 if self.table else values.numel() // MOST_WEIGHTS
+        if stride < 2 or len(values) < 2 * LEAST_ROWS:
             return values, 1.0
+        stride = min(stride, len(values) // LEAST_ROWS)
         rows = values[step % stride :: stride].contiguous()  # a norm over strided rows is not vectorized
         return rows, math.sqrt(len(values) / len(rows))
 

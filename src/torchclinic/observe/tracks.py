@@ -87,6 +87,7 @@ class OptimizerTrack:
         self.cleared_after_backward = False
         self.clear_line = ""
         self.pattern: list[str] = []
+        self.versions = -1  # of its parameters together, when it was last cleared or stepped
         self.closed = False
         self.rates: list[tuple[int, float]] = []
         self.keys: list[int] = []  # identities of what it owned when it was last looked at
@@ -104,8 +105,21 @@ class OptimizerTrack:
     def mark(self, event: str, observed: bool = True) -> None:
         """The pattern ends at the first event that was not observed in full."""
         self.closed = self.closed or (not observed and bool(self.pattern))
-        if observed and not self.closed and len(self.pattern) < PATTERN_CAP:
+        if not observed:
+            return
+        versions = sum(parameter._version for parameter in self.parameters()) if event in "ZS" else self.versions
+        if event == "Z" and -1 != self.versions != versions:
+            self._used_by_hand()
+        self.versions = versions
+        if not self.closed and len(self.pattern) < PATTERN_CAP:
             self.pattern.append(event)
+
+    def _used_by_hand(self) -> None:
+        """The script changed the parameters itself since the last event: the gradients were not thrown away."""
+        for place in range(len(self.pattern) - 1, -1, -1):
+            if self.pattern[place] != "B":
+                break
+            self.pattern[place] = "b"
 
 
 def graph_leaves(root: Tensor) -> list[Tensor]:

@@ -77,10 +77,11 @@ from torch import nn
 torch.manual_seed(0)
 layers = [nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)]
 model = nn.Sequential(*layers)
+nn.init.constant_(layers[0].bias, BIAS)
 initialized = [nn.init.kaiming_normal_(layer.weight) for layer in layers[::2]]
 batch = (torch.randn(64, 20), torch.randint(0, 4, (64,)))
 loss_fn = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 for _ in range(40):
     optimizer.zero_grad()
     loss = loss_fn(model(batch[0]), batch[1])
@@ -90,10 +91,10 @@ for _ in range(40):
 
 
 def sick() -> Specimen:
-    """A learning rate of 30."""
-    return Specimen(_SCRIPT.replace("LR)", "30.0)"))
+    """Biases of -20."""
+    return Specimen(_SCRIPT.replace("BIAS", "-20.0"))
 
 
 def healthy() -> Specimen:
-    """A learning rate of 0.1."""
-    return Specimen(_SCRIPT.replace("LR)", "0.1)"))
+    """Biases of 0."""
+    return Specimen(_SCRIPT.replace("BIAS", "0.0"))

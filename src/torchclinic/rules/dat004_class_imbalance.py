@@ -16,6 +16,7 @@ Buda et al. 2018, arXiv:1710.05381.
 """
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from torchclinic.observe.records import LabelStream
 from torchclinic.report.model import Finding
@@ -33,7 +34,7 @@ def check(
     """
     if record.loader:
         return
-    totals = [sum(column) for column in zip(*(b.counts for b in record.batches), strict=True)]
+    totals = [sum(column) for column in zip_longest(*(b.counts for b in record.batches), fillvalue=0)]
     if not sum(totals) or max(totals) < least_majority * sum(totals) or any(b.weighted for b in record.batches):
         return
     top = totals.index(max(totals))

@@ -10,7 +10,8 @@ logits with variance s² the excess is s²/2 for small s: unit-variance weights 
 below 6, and so do all of PyTorch's defaults.
 ## When this is fine
 Below log C: a trained or pretrained network. A tied embedding (its N(0, 1) rows make large logits in every language
-model of that kind) and weighted losses are not judged.
+model of that kind), logits that the script multiplies by a factor (cosine heads, temperatures) and weighted losses are
+not judged.
 ## Fix
 Scale the last layer's initialization down, normalize the inputs.
 ## References
@@ -32,6 +33,8 @@ RULE = Rule("LOS009", "initial-loss-off", "warning", "exact", LossCall, __doc__)
 def check(call: LossCall, *, excess: float = 6.0) -> Iterator[Finding]:
     """`excess`: see Evidence."""
     if call.function != "cross_entropy" or not call.untrained or not call.training or call.tied or call.classes < 2:
+        return
+    if call.prediction.producer in ("mul", "div"):  # scaled by hand: cosine heads, temperatures
         return
     if call.options.get("reduction") != "mean" or call.options.get("weighted") or not call.prediction.finite:
         return

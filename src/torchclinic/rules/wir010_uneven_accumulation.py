@@ -8,7 +8,8 @@ The order of events for this optimizer: B = backward that reaches its parameters
 backward passes were cleared before any step used them, or used by more than one step.
 ## When this is fine
 k backwards, one step, one clear. A backward for the gradient of an input (adversarial training), or one that another
-optimizer uses (GAN), may be cleared. An optimizer that is never cleared is WIR001.
+optimizer uses (GAN), may be cleared; so may one after which the script itself changed the parameters (sharpness-aware
+minimization). An optimizer that is never cleared is WIR001.
 ## Fix
 Put `step()` and `zero_grad()` under the same condition.
 ## References

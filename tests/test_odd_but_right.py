@@ -1,0 +1,86 @@
+"""Scripts that look wrong to a hasty reader and are right: no finding, no rule that failed, nothing left unobserved."""
+
+from pathlib import Path
+
+import pytest
+
+from torchclinic.launcher import Target, launch
+from torchclinic.observe.collecting import collect
+from torchclinic.observe.session import Session
+from torchclinic.rules.judging import judge
+
+HEAD = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+torch.manual_seed(0)
+centres = torch.randn(5, 12)
+def batch(rows=48):
+    y = torch.randint(0, 5, (rows,))
+    return centres[y] + torch.randn(rows, 12), y
+net = nn.Sequential(nn.Linear(12, 48), nn.ReLU(), nn.Linear(48, 5))
+"""
+SCRIPTS = {
+    "sharpness-aware": """
+opt = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9)
+for s in range(60):
+    x, y = batch()
+    opt.zero_grad(); F.cross_entropy(net(x), y).backward(); moved = []
+    with torch.no_grad():
+        norm = torch.stack([p.grad.norm() for p in net.parameters()]).norm()
+        for p in net.parameters():
+            moved.append(0.05 * p.grad / norm); p.add_(moved[-1])
+    opt.zero_grad(); F.cross_entropy(net(x), y).backward()
+    with torch.no_grad():
+        for p, move in zip(net.parameters(), moved): p.sub_(move)
+    opt.step()
+""",
+    "cosine-head-with-margin": """
+encoder, W = nn.Sequential(nn.Linear(12, 64), nn.ReLU(), nn.Linear(64, 12)), nn.Parameter(torch.randn(5, 12))
+opt = torch.optim.Adam([*encoder.parameters(), W], 3e-3)
+for s in range(80):
+    x, y = batch()
+    cosine = F.normalize(encoder(x), dim=1) @ F.normalize(W, dim=1).T
+    opt.zero_grad(); F.cross_entropy(32 * (cosine - 0.3 * F.one_hot(y, 5)), y).backward(); opt.step()
+""",
+    "learned-temperature": """
+scale = nn.Parameter(torch.tensor(1.0))
+class Scaled(nn.Module):
+    def __init__(self): super().__init__(); self.net, self.scale = net, nn.Parameter(torch.tensor(1.0))
+    def forward(self, x): return self.net(x) * self.scale
+class Scale(nn.Module):
+    def __init__(self): super().__init__(); self.by = nn.Parameter(torch.tensor(1.0))
+    def forward(self, x): return x * self.by
+model = nn.Sequential(Scaled(), Scale())
+opt = torch.optim.AdamW(model.parameters(), 1e-2)
+for s in range(60):
+    x, y = batch()
+    opt.zero_grad(); F.cross_entropy(model(x), y).backward(); opt.step()
+""",
+    "labels-of-two-kinds": """
+domain = nn.Linear(48, 2)
+opt = torch.optim.Adam([*net.parameters(), *domain.parameters()], 3e-3)
+data = [batch(8) for _ in range(30)]
+rare = [(x, torch.zeros(8, dtype=torch.long)) for x, _ in data]
+for source in (data, rare) * 2:
+    for x, y in torch.utils.data.DataLoader(source, batch_size=None):
+        opt.zero_grad(); hidden = net[1](net[0](x))
+        loss = F.cross_entropy(net[2](hidden), y) if source is data else F.cross_entropy(domain(hidden), y)
+        loss.backward(); opt.step()
+""",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_nothing_is_found_and_everything_is_observed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(HEAD + SCRIPTS[name])
+    session = Session()
+    outcome = launch(Target("train.py"), session, lambda outcome: None)
+    run = collect(session)
+    verdict = judge(run)
+    assert (outcome.exit_code, run.limits) == (0, [])
+    assert [(f.code, f.message) for f in verdict.findings] == []
+    assert [(n.code, n.reason) for n in verdict.not_checked if "failed" in n.reason] == []

@@ -67,6 +67,10 @@ class _Names:
     def model_of(self, key: int) -> "ModelTrack | None":
         return next((model for model in self.models if key in model.parameter_names), None)
 
+    def gone(self, key: int) -> bool:
+        """It was a parameter of a model, and is one of none any more."""
+        return self.model_of(key) is not None and not any(key in model.current for model in self.models)
+
     def record(self, track: ParameterTrack) -> ParameterRecord:
         modules, training = self.session.modules, self.session.training
         refresh(track)
@@ -127,7 +131,7 @@ def _optimizer(track: OptimizerTrack, session: "Session", names: _Names) -> Opti
     for key in owned:
         known = session.training.parameters.get(key)
         untouched = known is None or known.reached == 0
-        orphans += untouched and names.model_of(key) is None
+        orphans += names.gone(key) or (untouched and names.model_of(key) is None)
     rates = [rate for _, rate in track.rates]
     high = max(rates, default=0.0)
     start = track.steps

@@ -33,7 +33,8 @@ class ModelTrack:
         self.variable = user_name(model, 4)
         self.calls = 0
         self.paths: dict[int, str] = {}
-        self.parameter_names: dict[int, str] = {}
+        self.parameter_names: dict[int, str] = {}  # of all it ever had
+        self.current: set[int] = set()  # parameters when it was last read
         self.owner_of: dict[int, tuple[int, str]] = {}  # parameter -> its module's id and type
         self.sizes: list[tuple[str, str, int]] = []
         self.siblings: dict[int, tuple[int, ...]] = {}  # module -> modules alike in the same container
@@ -48,6 +49,7 @@ class ModelTrack:
         """Take down the names of modules and parameters as they are now."""
         self.paths = {id(module): path for path, module in model.named_modules()}
         self.sizes = []
+        self.current = {id(parameter) for parameter in model.parameters()}
         uses: dict[int, set[str]] = {}
         for path, module in model.named_modules():
             own = list(module.named_parameters(recurse=False, remove_duplicate=False))

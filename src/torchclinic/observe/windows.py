@@ -21,6 +21,9 @@ MOST_NODES = 20_000
 MOST_RECORDS = 2_000
 EVALUATIONS = 4  # phases of evaluation that are looked at whatever the budget
 EVALUATION_FORWARDS = 3  # forwards that are observed in each
+CALLS = 16  # of a model between two looks at whether its parameters were replaced
+RELOOK_STEPS = 4  # observed when they were
+MOST_RELOOKS = 8
 
 
 class Windows:
@@ -28,6 +31,7 @@ class Windows:
         self.session = session
         self.early_until = EARLY_STEPS
         self.early_backwards = EARLY_BACKWARDS
+        self._calls = self._relooks = 0
         self.mode = CallMode(session.operations.watch)
         self.mode_on = False
         self._evaluation_forwards = 0
@@ -92,8 +96,22 @@ class Windows:
             later = session.evaluating & (session.evaluating - 1) == 0 and session.budget.allows()
             if self._evaluation_forwards <= EVALUATION_FORWARDS and (session.evaluating <= EVALUATIONS or later):
                 self.activate()
-        elif self._early():
+        elif self._early() or self._replaced(module):
             self.activate()
+
+    def _replaced(self, module: nn.Module) -> bool:
+        """Every sixteenth call: does the model have other parameters than when it was read? Then look at a few steps."""
+        session = self.session
+        self._calls += 1
+        if self._calls % CALLS or self._relooks >= MOST_RELOOKS:
+            return False
+        track = session.modules.models.get(id(module))
+        if track is None or track.ref() is not module or track.current == {id(p) for p in module.parameters()}:
+            return False
+        self._relooks += 1
+        self.early_until = session.step + RELOOK_STEPS
+        self.early_backwards = session.training.backwards + EARLY_BACKWARDS
+        return True
 
     def model_begins(self) -> None:
         """A model is called while everything is observed: a long evaluation is not followed to its end."""

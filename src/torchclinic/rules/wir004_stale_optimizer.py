@@ -32,7 +32,7 @@ def check(run: RunRecord) -> Iterator[Finding]:
     stale = [optimizer for optimizer in run.optimizers if optimizer.orphans]
     if not left_out or not stale:
         return
-    optimizer = stale[0]
+    optimizer = stale[-1]  # the latest: an earlier one may have been given up
     yield RULE.finding(
         f"{optimizer.orphans} of the {optimizer.owned} parameters of {optimizer.name} belong to no model in use, while "
         f"{len(left_out)} parameters that receive gradients ({left_out[0].name}, …) are in no optimizer.",

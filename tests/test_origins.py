@@ -84,7 +84,7 @@ def test_a_finding_on_a_softmax_module_points_to_where_it_was_made(
 def test_a_class_of_the_users_is_not_taken_for_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = SCRIPT.replace("head = nn.Softmax(dim=1)", "class Head(nn.Softmax):\n    pass\nhead = Head(dim=1)")
     session, names = run(script, tmp_path, monkeypatch)
-    assert session.origins.line(names["head"]) == ""
+    assert session.origins.line(names["head"]) == f"train.py:{line_of('head =', script)}"
     softmax = next(finding for finding in judge(collect(session)).findings if finding.code == "LOS001")
     assert softmax.line == f"train.py:{line_of('model(a)', script)}"
 

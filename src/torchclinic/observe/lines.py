@@ -49,6 +49,17 @@ def user_line(depth: int = 1) -> str:
     return ""
 
 
+def line_outside(frame: FrameType | None, made: object) -> str:
+    """`file:line` of the user's call that made an object, from a frame inside the `__init__` of one of its classes."""
+    while frame is not None:
+        code = frame.f_code
+        inside = code.co_argcount and code.co_name == "__init__" and frame.f_locals.get(code.co_varnames[0]) is made
+        if not inside and is_user_file(code.co_filename):
+            return f"{short_name(code.co_filename)}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
 def line_of_traceback(traceback: TracebackType | None) -> str:
     """`file:line` of the innermost user frame of a traceback."""
     line = ""

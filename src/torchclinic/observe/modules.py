@@ -94,7 +94,8 @@ class ModuleWatch:
 
     def built(self) -> str:
         """The line that made the module that runs now, if its class is torch's."""
-        return self.session.origins.line(self.stack[-1][1]) if self.stack else ""
+        module = self.stack[-1][1] if self.stack else None
+        return self.session.origins.line(module) if type(module).__module__.startswith("torch.") else ""
 
     def wrap_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
         session, models = self.session, self.models
@@ -164,9 +165,10 @@ class ModuleWatch:
         path = self._open_model.paths.get(id(module))
         if path is None:
             path = type(module).__name__
-            if any(True for _ in module.parameters(recurse=False)):
-                self.unregistered.setdefault(id(module), (self._open_model.kind, user_line()))
+            if id(module) not in self.unregistered and next(module.parameters(), None) is not None:
+                line = self.session.origins.line(module) or user_line()
                 for inner in module.modules():
+                    self.unregistered.setdefault(id(inner), (self._open_model.kind, line))
                     for parameter in inner.parameters(recurse=False):
                         self._open_model.owner_of.setdefault(id(parameter), (id(inner), type(inner).__name__))
         return path

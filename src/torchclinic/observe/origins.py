@@ -1,5 +1,6 @@
 """Where in the user's script things were made: modules of torch, loaders, and the values of tensors."""
 
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from torchclinic.observe.dataflow import TRANSPARENT
 from torchclinic.observe.facts import is_plain
-from torchclinic.observe.lines import user_line
+from torchclinic.observe.lines import line_outside, user_line
 
 MOST = 100_000
 _KEEPS_VALUES = TRANSPARENT | {"requires_grad_", "detach_", "t_", "transpose_", "share_memory_", "retain_grad"}
@@ -22,11 +23,11 @@ class Origins:
         self._storages: dict[int, str] = {}
 
     def wrap_init(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Of `nn.Module` and `DataLoader`: remember the line that made one, unless its class is the user's."""
+        """Of `nn.Module` and `DataLoader`: remember the line that made one."""
 
         def __init__(made: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-            if type(made).__module__.startswith("torch.") and len(self._objects) < MOST:
-                self._objects[id(made)] = (weakref.ref(made), user_line())
+            if len(self._objects) < MOST:
+                self._objects[id(made)] = (weakref.ref(made), line_outside(sys._getframe(1), made))
             original(made, *args, **kwargs)
 
         return __init__

@@ -57,7 +57,7 @@ ABSENT: dict[type, str] = {
     seen.LossCall: "no loss function of torch.nn.functional was seen with two tensors",
     seen.Elementwise: "",
     seen.BackwardPass: "no backward pass was seen",
-    seen.StepRecord: "no optimizer stepped while it was observed",
+    seen.StepRecord: "no optimizer stepped without a closure while it was observed",
     seen.OptimizerRecord: "no optimizer was seen",
     seen.ParameterRecord: "no parameter was seen",
     seen.ForwardPass: "no model was called",
@@ -106,7 +106,7 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
         if kind in _EVENTS:
             return [], "" if run.backwards or kind in _ALWAYS else "the script ran no backward pass"
         probe = f"no probe could be made: {run.probe_reason}" if run.probe_reason else ""
-        return [], ABSENT.get(kind) or probe or "no trained model was called with gradients"
+        return [], ABSENT.get(kind) or probe or "nothing that it judges was seen"
     found: dict[tuple[str, str, str], Finding] = {}
     reason = ""
     for record in records:

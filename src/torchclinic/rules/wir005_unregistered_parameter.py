@@ -33,7 +33,7 @@ def check(p: ParameterRecord) -> Iterator[Finding]:
         f"{what}, shape {p.shape}, receives gradients but is not in `parameters()`: no optimizer updates it and no "
         f"checkpoint saves it.",
         where=p.held_by or p.name,
-        line=p.initialized_line or p.line,
+        line=p.line if p.held_by else p.initialized_line or p.line,
         step=0,
         evidence={"shape": str(p.shape), "backwards": p.backwards, "reached": p.reached, "module": p.module_type},
         fix="Keep modules in `nn.ModuleList` or `nn.ModuleDict`, and tensors as `nn.Parameter`, on the module.",

@@ -202,3 +202,70 @@ def test_an_output_that_was_changed_in_place_is_measured_again() -> None:
     torch.manual_seed(0)
     run, _ = trained(Halved(nn.Linear(6, 8), nn.Linear(8, 3)), torch.randn(16, 6), torch.randint(0, 3, (16,)))
     assert series(run, "").windows[0].high == pytest.approx(series(run, "1").windows[0].high / 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_precisions_are_measured_in_float32(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3)).to(dtype)
+    run, first = trained(model, torch.randn(16, 6, dtype=dtype), torch.randint(0, 3, (16,)))
+    window = series(run, "0").windows[0]
+    assert window.gradient == pytest.approx(first["0.weight"].float().norm().item(), rel=1e-2)
+    assert window.update > 0
+
+
+def test_a_layer_whose_width_changes_starts_its_window_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Wider(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.calls = nn.Parameter(torch.randn(6, 12)), 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            return x @ self.weight[:, : 3 + self.calls % 4]
+
+    monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
+    torch.manual_seed(0)
+    model = nn.Sequential(Wider(), nn.ReLU())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    session = Session(budget=1.0)
+    with session:
+        for _ in range(30):
+            optimizer.zero_grad()
+            model(torch.randn(5, 6)).square().mean().backward()
+            optimizer.step()
+    assert all(math.isfinite(w.mean) for w in series(collect(session), "0").windows)
+
+
+def test_two_optimizers_and_steps_that_use_other_layers_keep_their_norms_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
+    torch.manual_seed(0)
+
+    class Chosen(nn.ModuleDict):
+        def forward(self, x: torch.Tensor, names: list[str]) -> torch.Tensor:
+            return torch.stack([self[name](x) for name in names]).sum(0)
+
+    model = Chosen({name: nn.Linear(6, 3) for name in "abc"})
+    optimizers = [
+        torch.optim.SGD([*model["a"].parameters(), *model["b"].parameters()], lr=0.1),
+        torch.optim.SGD(model["c"].parameters(), lr=0.1),
+    ]
+    truth: dict[str, list[float]] = {"a": [], "b": [], "c": []}
+    session = Session(budget=1.0)
+    with session:
+        for step in range(40):
+            used = ["a", "c"] if step % 3 else ["b", "c"]
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            x, y = torch.randn(8, 6), torch.randint(0, 3, (8,))
+            F.cross_entropy(model(x, used), y).backward()
+            for name in used:
+                truth[name].append(model[name].weight.grad.norm().item())
+            for optimizer in optimizers:
+                optimizer.step()
+    run = collect(session)
+    for name, norms in truth.items():
+        peaks = [window.peak for window in series(run, name).windows if math.isfinite(window.peak)]
+        assert peaks
+        assert all(min(abs(peak - norm) for norm in norms) < 1e-4 * peak for peak in peaks)

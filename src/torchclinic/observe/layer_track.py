@@ -3,7 +3,7 @@
 import math
 import weakref
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from torchclinic.observe.series import SATURATING, LayerSeries, Window
 
+WINDOW = 8  # sampled steps
 MOST_VALUES = 1 << 14  # of one output
 MOST_WEIGHTS = 1 << 15  # of a gradient or a weight whose norm is taken; of larger ones, rows are sampled
 LEAST_ROWS = 16
@@ -23,11 +24,35 @@ _CHANNELS_FIRST = (_ConvNd, _BatchNorm, _InstanceNorm, nn.GroupNorm)
 _TABLES = (nn.Embedding, nn.EmbeddingBag)  # few rows have a gradient: a sample of rows would miss them
 
 
+class Row(NamedTuple):
+    """Views of the memory in which the reductions of one step are kept."""
+
+    whole: Tensor
+    high: Tensor  # per unit
+    low: Tensor
+    squares: Tensor  # 0-d, like the next two
+    sum: Tensor
+    saturated: Tensor
+
+
+class Rows:
+    """The reductions of one window. They are written into memory that stays: small tensors that outlive a step would
+    come to lie where the script's gradients lay, and every backward pass would then write to memory that is cold."""
+
+    def __init__(self, units: int, device: torch.device) -> None:
+        self.units, self.device = units, device
+        self.values = torch.zeros(WINDOW, 2 * units + 3, device=device)
+        self.rows = [
+            Row(whole, whole[:units], whole[units : 2 * units], *whole[2 * units :].unbind())
+            for whole in self.values.unbind()
+        ]
+
+
 class LayerTrack:
     """A layer, and the reductions of its output that have not been read yet."""
 
-    __slots__ = ("_piece", "_piece_at", "counts", "dim", "highs", "lows", "moments", "ref", "samples", "saturation",
-                 "series", "sizes", "step", "table", "weight")  # fmt: skip
+    __slots__ = ("_piece", "_piece_at", "_rows", "counts", "dim", "ref", "samples", "series", "sizes", "step", "table",
+                 "weight")  # fmt: skip
 
     def __init__(self, module: nn.Module, weight: Tensor | None, series: LayerSeries) -> None:
         self.ref = weakref.ref(module)
@@ -36,14 +61,11 @@ class LayerTrack:
         self.dim = 1 if isinstance(module, _CHANNELS_FIRST) else -1
         self.table = isinstance(module, _TABLES)
         self.step = -1
+        self._rows: Rows | None = None
         self.clear()
 
     def clear(self) -> None:
-        self.highs: list[Tensor] = []  # per unit
-        self.lows: list[Tensor] = []
-        self.moments: list[Tensor] = []  # sum of squares, sum, sum of squares, sum ...
-        self.counts: list[int] = []
-        self.saturation: list[Tensor] = []
+        self.counts: list[int] = []  # values, per step
         self.sizes: list[tuple[float, float, float]] = []  # norms: gradient, change, sampled weight
         self.samples = 0
         self._piece: Tensor | None = None
@@ -53,35 +75,44 @@ class LayerTrack:
         """Take the reductions of an output [N, ...], rows sampled where it is large."""
         if values.numel() > MOST_VALUES:
             values = values[: max(1, MOST_VALUES * len(values) // values.numel())]
-        positions = math.prod(values.shape[2:])
         if values.dtype is not torch.float32:
             values = values.float()
-        if self.dim == 1 and 1 < positions < SMALL_MAP:
-            self.highs.append(values.amax(0).flatten(1).amax(1))
-            self.lows.append(values.amin(0).flatten(1).amin(1))
+        dim = self.dim % values.dim()
+        row = self._row(values.shape[dim], values.device)
+        if self.dim == 1 and 1 < math.prod(values.shape[2:]) < SMALL_MAP:
+            torch.amax(values.amax(0).flatten(1), 1, out=row.high)
+            torch.amin(values.amin(0).flatten(1), 1, out=row.low)
         else:
-            others = [dim for dim in range(values.dim()) if dim != self.dim % values.dim()]
-            self.highs.append(values.amax(others))
-            self.lows.append(values.amin(others))
+            others = [other for other in range(values.dim()) if other != dim]
+            torch.amax(values, others, out=row.high)
+            torch.amin(values, others, out=row.low)
         flat = values.reshape(-1)
-        self.moments += flat.dot(flat), flat.sum()
-        self._count(flat.numel())
+        torch.dot(flat, flat, out=row.squares)
+        torch.sum(flat, 0, out=row.sum)
         bound = SATURATING.get(self.series.followed_by)
         if bound is not None:
-            self.saturation.append((values.abs() > bound).float().mean())
+            torch.mean((flat.abs() > bound).float(), 0, out=row.saturated)
+        self._count(flat.numel())
 
     def share(self, other: "LayerTrack") -> bool:
         """Take what `other` has just measured of the same tensor, if it would be the same."""
-        if self.dim != other.dim or self.series.followed_by:
+        if self.dim != other.dim or self.series.followed_by or other._rows is None:
             return False
-        self.highs.append(other.highs[-1])
-        self.lows.append(other.lows[-1])
-        self.moments += other.moments[-2:]
+        whole = other._rows.rows[len(other.counts) - 1].whole
+        self._row(other.series.units, whole.device).whole.copy_(whole)
         self._count(other.counts[-1])
         return True
 
+    def _row(self, units: int, device: torch.device) -> "Row":
+        """Where the reductions of this step go. A layer whose units change starts its window anew."""
+        if self._rows is None or self._rows.units != units or self._rows.device != device:
+            self._rows = Rows(units, device)
+            self.counts.clear()
+            self.samples = 0
+        return self._rows.rows[len(self.counts)]
+
     def _count(self, number: int) -> None:
-        self.series.units = self.highs[-1].numel()
+        self.series.units = self._rows.units if self._rows is not None else 0
         self.counts.append(number)
         self.samples += number // self.series.units
 
@@ -91,7 +122,12 @@ class LayerTrack:
     def with_gradient(self) -> Tensor | None:
         """The weight, if it is there and has a dense gradient."""
         weight = self.live_weight()
-        dense = weight is not None and weight.grad is not None and weight.grad.layout is torch.strided
+        dense = (
+            weight is not None
+            and weight.is_floating_point()
+            and weight.grad is not None
+            and weight.grad.layout is torch.strided
+        )
         return weight if dense else None
 
     def norm_sample(self, values: Tensor, step: int) -> tuple[Tensor, float]:
@@ -116,19 +152,17 @@ class LayerTrack:
         self._piece_at = weight.data_ptr()
         return self._piece
 
-    def waiting(self) -> list[Tensor]:
-        """What `window` needs to have read: highs and lows [steps, units], sums and shares [steps * 2 or 3]."""
-        units = self.series.units
-        highs = torch.stack([high for high in self.highs if high.numel() == units])
-        lows = torch.stack([low for low in self.lows if low.numel() == units])
-        return [highs, lows, torch.stack(self.moments + self.saturation)]
+    def waiting(self) -> Tensor:
+        """What `window` needs to have read: one row for each step."""
+        return self._rows.values[: len(self.counts)] if self._rows is not None else torch.empty(0)
 
-    def window(self, highs: Any, lows: Any, sums: Any, weight: float, rate: float) -> Window:
-        """The steps since the last `clear` as one window, from the arrays that `waiting()` named."""
-        scalars = sums.tolist()
-        moments, saturation = scalars[: len(self.moments)], scalars[len(self.moments) :]
-        count = sum(self.counts)
-        mean, square = sum(moments[1::2]) / count, sum(moments[::2]) / count
+    def window(self, rows: Any, weight: float, rate: float) -> Window:
+        """The steps since the last `clear` as one window, from the array that `waiting()` named."""
+        units, count = self.series.units, sum(self.counts)
+        highs, lows = rows[:, :units], rows[:, units : 2 * units]
+        squares, sums, saturated = rows[:, 2 * units :].astype(np.float64).T
+        with np.errstate(invalid="ignore", over="ignore"):
+            mean, square = float(sums.sum()) / count, float(squares.sum()) / count
         gradients = [gradient for gradient, _, _ in self.sizes]
         ratios = [change / size for _, change, size in self.sizes if size > 0]
         with np.errstate(invalid="ignore"):
@@ -141,7 +175,7 @@ class LayerTrack:
             float(lows.min()),
             float(highs.max()),
             int((highs.max(0) <= 0).sum()),
-            sum(saturation) / len(saturation) if saturation else 0.0,
+            float(saturated.mean()),
             varying if max(self.counts) > self.series.units else math.nan,
             median(gradients) if gradients else math.nan,
             max(filter(math.isfinite, gradients), default=math.nan),

@@ -6,37 +6,72 @@ is full; then everything is read at once.
 
 import math
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from torchclinic.observe.dataflow import Node
 from torchclinic.observe.facts import is_plain
-from torchclinic.observe.layer_track import LayerTrack
+from torchclinic.observe.layer_track import WINDOW, LayerTrack
 from torchclinic.observe.series import RECTIFIERS, SATURATING, LayerSeries
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
 
 MOST_LAYERS = 400
-WINDOW = 8  # sampled steps
 FIRST_WINDOWS = (1, 2, 4)  # the beginning is looked at more finely
 _READERS = frozenset(
     [*RECTIFIERS, "leaky_relu", "gelu", "silu", "elu", "selu", "softplus", "softmax"]  # besides the saturating ones
 )
 
 
-class Norms(NamedTuple):
-    """Of one step of an optimizer, for each of `tracks`: 0-d tensors, and the factors of the gradients' norms."""
+class Norms:
+    """Of the steps of one optimizer: norms of the gradients, of the changes and of the weights that change."""
 
-    tracks: list[LayerTrack]
-    gradients: Sequence[Tensor]
-    factors: list[float]
-    changes: Sequence[Tensor] = ()
-    sizes: Sequence[Tensor] = ()
+    def __init__(self, tracks: list[LayerTrack], pieces: list[Tensor]) -> None:
+        self.tracks = tracks
+        self.lengths = [piece.numel() for piece in pieces]
+        self.equal = len(set(self.lengths)) == 1
+        self.factors: list[list[float]] = []  # of the gradients' norms, per step
+        device = pieces[0].device
+        self.values = torch.empty(WINDOW, 3, len(tracks), device=device)  # stays where it is, as `Rows` do
+        self.rows = [row.unbind() for row in self.values.unbind()]
+        self.before, self.now = torch.empty(2, sum(self.lengths), device=device).unbind()
+        self.whole = False  # the step has ended
+
+    def fits(self, tracks: list[LayerTrack], pieces: list[Tensor]) -> bool:
+        alike = self.tracks == tracks and self.lengths == [piece.numel() for piece in pieces]
+        return alike and len(self.factors) < WINDOW and self.before.device == pieces[0].device
+
+    def begin(self, gradients: list[tuple[Tensor, float]], pieces: list[Tensor]) -> None:
+        """Before the step: the rows of the gradients with their factors, and the weights as they are."""
+        if len(self.factors) and not self.whole:
+            self.factors.pop()  # that step never ended
+        norms = torch._foreach_norm([rows for rows, _ in gradients])
+        torch.stack([n if n.dtype is torch.float32 else n.float() for n in norms], out=self.rows[len(self.factors)][0])
+        self.factors.append([factor for _, factor in gradients])
+        torch.cat(pieces, out=self.before)
+        self.whole = False
+
+    def end(self, pieces: list[Tensor]) -> None:
+        """After the step: how far the weights have moved, and how long they are."""
+        _, changes, sizes = self.rows[len(self.factors) - 1]
+        torch.cat(pieces, out=self.now)
+        self._norms(self.before.sub_(self.now), changes)
+        self._norms(self.now, sizes)
+        self.whole = True
+
+    def _norms(self, joined: Tensor, out: Tensor) -> None:
+        if self.equal:
+            torch.linalg.vector_norm(joined.view(len(self.lengths), -1), dim=1, out=out)
+        else:
+            torch.stack(torch._foreach_norm(joined.split(self.lengths)), out=out)
+
+    def waiting(self) -> Tensor:
+        return self.values[: len(self.factors) - (not self.whole)]
 
 
 class StatisticsWatch:
@@ -50,8 +85,8 @@ class StatisticsWatch:
         self._sampled = 0
         self._windows = 0
         self._weights: dict[int, list[LayerTrack]] = {}
-        self._before: dict[int, tuple[Norms, Tensor]] = {}  # and a sample of the weights
-        self._norms: list[Norms] = []
+        self._norms: dict[int, Norms] = {}  # by optimizer
+        self._full: list[Norms] = []
         self._latest: tuple[Any, int, LayerTrack | None] = (lambda: None, 0, None)  # tensor, version, its measurement
         self._rate = float("nan")
 
@@ -139,33 +174,36 @@ class StatisticsWatch:
             owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
             tracks = [t for t in self.layers.values() if t.weight is not None and id(t.weight()) in owned]
             self._weights[id(optimizer)] = tracks
-        step = self.session.step
+        step = self.session.step  # the first of several optimizers ends the step in which the layers ran
         with self.session.own():
-            live = [(t, w) for t in tracks if t.step == step and (w := t.with_gradient()) is not None]
+            live = [(t, w) for t in tracks if t.step >= step - 1 and (w := t.with_gradient()) is not None]
             live = [(t, w) for t, w in live if w.device == live[0][1].device]
             if live and _unwatched():
-                samples = [t.norm_sample(w.grad.detach(), step) for t, w in live if w.grad is not None]
-                gradients = torch._foreach_norm([rows for rows, _ in samples])
-                norms = Norms([t for t, _ in live], gradients, [factor for _, factor in samples])
-                self._before[id(optimizer)] = norms, torch.cat([t.piece(w) for t, w in live])
+                self._begin(optimizer, [t for t, _ in live], [w for _, w in live])
             self._rate = float(optimizer.param_groups[0].get("lr", math.nan))
         self.seconds += perf_counter() - start
 
     def after_step(self, optimizer: torch.optim.Optimizer) -> None:
         """How far the step moved the sampled weights."""
         start = perf_counter()
-        entry = self._before.pop(id(optimizer), None)
-        if entry is not None:
-            norms, before = entry
+        norms = self._norms.get(id(optimizer))
+        if norms is not None and norms.factors and not norms.whole:
             weights = [w for t in norms.tracks if (w := t.live_weight()) is not None]
             if len(weights) == len(norms.tracks):
                 with self.session.own():
-                    pieces = [track.piece(weight) for track, weight in zip(norms.tracks, weights, strict=True)]
-                    now = torch.cat(pieces)
-                    lengths = [piece.numel() for piece in pieces]
-                    changes, sizes = _norms(now - before, lengths), _norms(now, lengths)
-                    self._norms.append(norms._replace(changes=changes, sizes=sizes))
+                    norms.end([track.piece(weight) for track, weight in zip(norms.tracks, weights, strict=True)])
         self.seconds += perf_counter() - start
+
+    def _begin(self, optimizer: torch.optim.Optimizer, tracks: list[LayerTrack], weights: list[Tensor]) -> None:
+        pieces = [track.piece(weight) for track, weight in zip(tracks, weights, strict=True)]
+        norms = self._norms.get(id(optimizer))
+        if norms is None or not norms.fits(tracks, pieces):
+            if norms is not None and norms.factors:
+                self._full.append(norms)
+            norms = self._norms[id(optimizer)] = Norms(tracks, pieces)
+        gradients = [(track, weight.grad.detach()) for track, weight in zip(tracks, weights, strict=True)
+                     if weight.grad is not None]  # fmt: skip
+        norms.begin([track.norm_sample(gradient, self.session.step) for track, gradient in gradients], pieces)
 
     def end_step(self) -> None:
         """After a sampled step: read the window when it is full."""
@@ -181,9 +219,9 @@ class StatisticsWatch:
         with self.session.own():
             self._read_norms()
             weights = self._weight_norms(waiting)
-            arrays = _read([tensor for track in waiting for tensor in track.waiting()])
-            for track, weight in zip(waiting, weights, strict=True):
-                track.series.add(track.window(next(arrays), next(arrays), next(arrays), weight, self._rate))
+            arrays = _read([track.waiting() for track in waiting])
+            for track, weight, rows in zip(waiting, weights, arrays, strict=True):
+                track.series.add(track.window(rows, weight, self._rate))
                 track.clear()
         self._windows += bool(waiting)
         self._sampled = 0
@@ -191,12 +229,13 @@ class StatisticsWatch:
 
     def _read_norms(self) -> None:
         """Hand the norms of the waiting steps to their layers."""
-        waiting, self._norms = self._norms, []
-        arrays = _read([torch.stack((*n.gradients, *n.changes, *n.sizes)) for n in waiting])
-        for norms, array in zip(waiting, arrays, strict=True):
-            rows = zip(norms.tracks, norms.factors, *array.reshape(3, -1).tolist(), strict=True)
-            for track, factor, gradient, change, size in rows:
-                track.sizes.append((gradient * factor, change, size))
+        waiting = [norms for norms in (*self._full, *self._norms.values()) if norms.factors]
+        for norms, steps in zip(waiting, _read([norms.waiting() for norms in waiting]), strict=True):
+            for factors, step in zip(norms.factors, steps.tolist(), strict=False):
+                for track, factor, gradient, change, size in zip(norms.tracks, factors, *step, strict=True):
+                    track.sizes.append((gradient * factor, change, size))
+            norms.factors.clear()
+        self._full.clear()
 
     def _weight_norms(self, tracks: list[LayerTrack]) -> list[float]:
         """The norm of each layer's weight, NaN without one; of large ones it is estimated from rows."""
@@ -217,17 +256,6 @@ class StatisticsWatch:
 def _unwatched() -> bool:
     """No mode of the user's would see our operations."""
     return torch._C._len_torch_dispatch_stack() == 0
-
-
-def _norms(joined: Tensor, lengths: list[int]) -> Sequence[Tensor]:
-    """The norm of each piece of a vector; one reduction where they are equally long."""
-    equal = all(length == lengths[0] for length in lengths)
-    norms: Sequence[Tensor] = (
-        torch.linalg.vector_norm(joined.view(len(lengths), -1), dim=1).unbind()
-        if equal
-        else torch._foreach_norm(joined.split(lengths))
-    )
-    return norms
 
 
 def _read(tensors: list[Tensor]) -> Iterator[Any]:

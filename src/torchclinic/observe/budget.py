@@ -58,10 +58,10 @@ class Budget:
             self._plain += 0.1 * (min(took, 3 * self._plain) - self._plain)
 
     def allows(self) -> bool:
-        return self.spent + self._dear <= (1 - SAMPLING) * self.share * self.elapsed
+        return self.spent + self._dear < (1 - SAMPLING) * self.share * self.elapsed
 
     def allows_sampling(self) -> bool:
-        return self.sampling <= SAMPLING * self.share * self.elapsed
+        return self.sampling < SAMPLING * self.share * self.elapsed
 
     def due(self, step: int) -> bool:
         """Whether the next step is to be observed."""

@@ -160,10 +160,12 @@ class StatisticsWatch:
         track.step = self.session.step
         if is_plain(result) and result.is_floating_point() and result.dim() >= 1 and _unwatched():
             same, version, measured = self._latest
-            if measured is None or same() is not result or version != result._version or not track.share(measured):
-                with self.session.own():
+            if same() is not result or version != result._version:
+                measured = None
+            with self.session.own():
+                if measured is None or not track.share(measured):
                     track.measure(result.detach() if result.dim() > 1 else result.detach()[:, None])
-                self._latest = weakref.ref(result), result._version, track
+                    self._latest = weakref.ref(result), result._version, track
         self.seconds += perf_counter() - start
 
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:

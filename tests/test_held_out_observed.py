@@ -1,5 +1,7 @@
 """Which evaluated rows training has used is what a set of their bytes says."""
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,20 @@ class Trainer:
             self.model(test_x)
 
 
+def chance(batches: list[list[bytes]]) -> float:
+    """Pair by pair: rows of one batch, and rows of a batch that is mostly new with the distinct ones before it."""
+    earlier: set[bytes] = set()
+    pairs = equal = 0
+    for batch in batches:
+        compared = list(itertools.combinations(batch, 2))
+        if 2 * sum(row in earlier for row in batch) <= len(batch):
+            compared += itertools.product(batch, earlier)
+        pairs += len(compared)
+        equal += sum(one == other for one, other in compared)
+        earlier |= set(batch)
+    return min(1.0, len(earlier) * (equal + 3 + 1.7 * math.sqrt(equal)) / max(1, pairs))
+
+
 SHAPES = st.sampled_from([(4,), (2, 3), (5, 1, 2)])
 DTYPES = st.sampled_from([torch.float32, torch.float16, torch.int64, torch.uint8, torch.bool, torch.complex64])
 
@@ -58,7 +74,7 @@ DTYPES = st.sampled_from([torch.float32, torch.float16, torch.int64, torch.uint8
     trained=st.lists(st.lists(st.integers(0, 11), min_size=1, max_size=6), min_size=1, max_size=4),
     evaluated=st.lists(st.integers(0, 11), min_size=1, max_size=12),
 )  # fmt: skip
-def test_seen_and_distinct_are_counts_of_equal_rows(
+def test_seen_and_chance_are_counts_of_equal_rows(
     shape: tuple[int, ...], dtype: torch.dtype, seed: int, trained: list[list[int]], evaluated: list[int]
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -73,7 +89,7 @@ def test_seen_and_distinct_are_counts_of_equal_rows(
     batches = [row_bytes(pool[rows]) for rows in trained]
     [use] = watch.uses.values()
     assert (use.rows, use.seen) == (len(evaluated), sum(row in known for row in row_bytes(test_x)))
-    assert use.distinct == sum(len(set(rows)) for rows in batches) / sum(map(len, batches))
+    assert use.chance == pytest.approx(chance(batches))
 
 
 def test_rows_of_fewer_than_four_numbers_are_not_compared() -> None:
@@ -128,7 +144,10 @@ def test_records_of_a_script_are_what_it_did() -> None:
 
     test, validation = uses_of(observe(run)[0])
     assert (test.name, test.rows, test.seen, test.step) == ("test_x", 30, 10, 3)
-    assert (validation.name, validation.rows, validation.seen, validation.distinct) == ("val_x", 20, 0, 1.0)
+    assert (validation.name, validation.rows, validation.seen) == ("val_x", 20, 0)
+    assert validation.chance == pytest.approx(
+        30 * 3 / (6 * 45 + 10 * 10 + 10 * 20)
+    )  # pairs: in batches, and first visits
     assert test.line != validation.line
 
 

@@ -57,6 +57,19 @@ for s in range(60):
     x, y = batch()
     opt.zero_grad(); F.cross_entropy(model(x), y).backward(); opt.step()
 """,
+    "equal-by-chance": """
+def bits(n):
+    x = torch.randint(0, 2, (n, 12)).float()
+    return x, x.sum(1, keepdim=True) - 6
+model = nn.Sequential(nn.Linear(12, 24), nn.ReLU(), nn.Linear(24, 1))
+opt = torch.optim.Adam(model.parameters(), 1e-2)
+valid_x, valid_y = bits(300)
+for epoch in range(3):
+    for s in range(25):
+        x, y = bits(64)
+        opt.zero_grad(); F.mse_loss(model(x), y).backward(); opt.step()
+    with torch.no_grad(): valid = F.mse_loss(model(valid_x), valid_y)
+""",
     "labels-of-two-kinds": """
 domain = nn.Linear(48, 2)
 opt = torch.optim.Adam([*net.parameters(), *domain.parameters()], 3e-3)

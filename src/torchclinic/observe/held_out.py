@@ -1,7 +1,9 @@
 """Rows that an evaluation calls held out, looked up among the rows that training has used."""
 
+import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -28,7 +30,7 @@ class HeldOutWatch:
     def __init__(self, session: "Session") -> None:
         self.session = session
         self.uses: dict[tuple[str, str], HeldOutUse] = {}
-        self._met = self._distinct = 0
+        self._pairs = self._equal = 0  # of training rows that were drawn apart
         self.fresh = False  # no row of the last training forward was seen in one before
         self._trained: dict[int, int] = {}  # row -> step
         self._weights: dict[int, Tensor] = {}
@@ -44,12 +46,28 @@ class HeldOutWatch:
     def trained(self, tensors: list[Tensor]) -> None:
         """A training forward begins."""
         rows = self._rows(tensors)
-        self._met += len(rows)
-        self._distinct += len(set(rows))
+        self._compare(rows)
         self.fresh = bool(rows) and self._trained.keys().isdisjoint(rows)
         for row in rows:
             if len(self._trained) < MOST_ROWS:
                 self._trained.setdefault(row, self.session.step)
+
+    def _compare(self, rows: list[int]) -> None:
+        """How often rows that are not the same row are equal: within a batch, and to earlier ones on a first visit."""
+        number, known = len(rows), sum(row in self._trained for row in rows)
+        self._pairs += number * (number - 1) // 2
+        self._equal += sum(count * (count - 1) // 2 for count in Counter(rows).values())
+        if 2 * known <= number:  # most were never seen: this is no second epoch
+            self._pairs += number * len(self._trained)
+            self._equal += known
+
+    def _chance(self) -> float:
+        """The share of new rows that would equal one of training: its expectation, with a pair's odds at their 95 % bound.
+
+        The bound of a Poisson count: E + 3 for none, E + 1.7 √E more for larger ones.
+        """
+        odds = (self._equal + 3 + 1.7 * math.sqrt(self._equal)) / max(1, self._pairs)
+        return min(1.0, odds * len(self._trained))
 
     def evaluated(self, tensors: list[Tensor], line: str) -> None:
         """A forward without gradients begins."""
@@ -65,7 +83,7 @@ class HeldOutWatch:
             use = self.uses.setdefault((line, name), HeldOutUse(line, self.session.step, name, 0, 0))
             use.rows += len(rows)
             use.seen += sum(row in self._trained for row in rows)
-            use.distinct = self._distinct / self._met
+            use.chance = self._chance()
 
     def _rows(self, tensors: list[Tensor]) -> list[int]:
         """One exact number per row: the sum of its bits, each word times an odd weight, modulo 2⁶⁴."""

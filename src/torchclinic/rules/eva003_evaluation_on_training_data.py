@@ -26,10 +26,10 @@ RULE = Rule("EVA003", "evaluation-on-training-data", "error", "exact", HeldOutUs
 
 
 def check(record: HeldOutUse, *, least_rows: int = 5, least_share: float = 0.02) -> Iterator[Finding]:
-    """Honest splits of public data share a few equal rows: `least_share` lets one in fifty pass. `distinct` below 0.99
-    says that rows of one batch equal each other, so that two sets may share rows by chance."""
-    if record.distinct < 0.99:
-        raise Undecided(f"training rows repeat each other, so that rows of {record.name} may be equal by chance")
+    """Honest splits of public data share a few equal rows: `least_share` lets one in fifty pass. `chance`: the share
+    that would be equal by chance, from how often training rows that were drawn apart equal each other."""
+    if 0 < record.seen <= record.chance * record.rows:
+        raise Undecided(f"rows of {record.name} may equal training rows by chance, up to {record.chance:.0%} of them")
     if record.seen >= least_rows and record.seen >= least_share * record.rows:
         yield RULE.finding(
             f"{record.seen} of {record.rows} rows evaluated as `{record.name}` are rows that training has used.",

@@ -60,7 +60,7 @@ class HeldOutUse:
     name: str
     rows: int
     seen: int
-    distinct: float = 1.0  # share of the training rows, within single batches, that equal no other
+    chance: float = 0.0  # at most this share would equal a training row by chance, at 95 %
 
 
 @dataclass(slots=True)

@@ -138,7 +138,9 @@ def test_where_a_change_says_nothing_the_reason_is_given(model: nn.Module, reaso
 
 
 @pytest.mark.parametrize(
-    "args", [(torch.randn(3, 6),), (torch.randn(8, 6), torch.randn(4, 6)), (torch.tensor(1.0),)], ids=str
+    "args",
+    [(torch.randn(3, 6),), (torch.randn(8, 6), torch.randn(4, 6)), (torch.tensor(1.0),)],
+    ids=["three-rows", "unlike-rows", "no-rows"],
 )
 def test_arguments_without_four_common_rows_are_not_run(args: tuple[Tensor, ...]) -> None:
     class Counting(nn.Module):

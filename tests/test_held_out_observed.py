@@ -82,9 +82,9 @@ def test_seen_and_chance_are_counts_of_equal_rows(
     pool = torch.complex(pool, -pool.sin()) if dtype is torch.complex64 else pool.abs().to(dtype)
     watch = HeldOutWatch(Session())
     for rows in trained:
-        watch.trained([pool[rows]])
+        watch.trained(0, [pool[rows]])
     test_x = pool[evaluated]
-    watch.evaluated([test_x], "here")
+    watch.evaluated(0, [test_x], "here")
     known = {row for rows in trained for row in row_bytes(pool[rows])}
     batches = [row_bytes(pool[rows]) for rows in trained]
     [use] = watch.uses.values()
@@ -95,20 +95,20 @@ def test_seen_and_chance_are_counts_of_equal_rows(
 def test_rows_of_fewer_than_four_numbers_are_not_compared() -> None:
     watch = HeldOutWatch(Session())
     test_x = torch.randn(8, 3)
-    watch.trained([test_x])
-    watch.evaluated([test_x], "here")
+    watch.trained(0, [test_x])
+    watch.evaluated(0, [test_x], "here")
     assert watch.uses == {}
 
 
 def test_one_different_bit_is_another_row() -> None:
     watch = HeldOutWatch(Session())
     train_x = torch.randn(1, 784)
-    watch.trained([train_x])
+    watch.trained(0, [train_x])
     changed = torch.cat([train_x] * 784)
     words = changed.view(torch.int32)
     words[range(784), range(784)] ^= 1
     test_x = torch.cat([changed, train_x])
-    watch.evaluated([test_x], "here")
+    watch.evaluated(0, [test_x], "here")
     assert watch.uses["here", "test_x"].seen == 1
 
 

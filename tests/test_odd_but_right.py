@@ -70,6 +70,18 @@ for epoch in range(3):
         opt.zero_grad(); F.mse_loss(model(x), y).backward(); opt.step()
     with torch.no_grad(): valid = F.mse_loss(model(valid_x), valid_y)
 """,
+    "folds": """
+x, y = batch(120)
+for fold in range(4):
+    test = torch.arange(120) % 4 == fold
+    net = nn.Sequential(nn.Linear(12, 48), nn.ReLU(), nn.Linear(48, 5))
+    opt = torch.optim.Adam(net.parameters(), 1e-2)
+    for s in range(30):
+        opt.zero_grad(); F.cross_entropy(net(x[~test]), y[~test]).backward(); opt.step()
+    with torch.no_grad():
+        test_x = x[test]
+        accuracy = (net(test_x).argmax(1) == y[test]).float().mean()
+""",
     "labels-of-two-kinds": """
 domain = nn.Linear(48, 2)
 opt = torch.optim.Adam([*net.parameters(), *domain.parameters()], 3e-3)

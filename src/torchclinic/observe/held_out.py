@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 200_000
 MOST_COLUMNS = 4096
 LEAST_COLUMNS = 4  # numbers in a row; fewer may agree by chance
-_HELD_OUT = {"test", "val", "valid", "validation", "heldout", "holdout", "dev", "unseen", "tests", "te", "tst"}
+_HELD_OUT = {"test", "val", "valid", "validation", "heldout", "holdout", "dev", "unseen", "tests", "tst"}
 _TRAINED = {"train", "training", "trn", "tr", "fit", "seen"}
 
 
@@ -32,7 +32,7 @@ class HeldOutWatch:
         self.uses: dict[tuple[str, str], HeldOutUse] = {}
         self._pairs = self._equal = 0  # of training rows that were drawn apart
         self.fresh = False  # no row of the last training forward was seen in one before
-        self._trained: dict[int, int] = {}  # row -> step
+        self._trained: dict[int, set[int]] = {}  # model -> rows: what another fold was trained on is not seen
         self._weights: dict[int, Tensor] = {}
         self._loader: tuple[tuple[str, ...], int] = ((), -1)  # names of the loader drawn from last, and when
 
@@ -43,35 +43,36 @@ class HeldOutWatch:
     def drawn(self, names: tuple[str, ...]) -> None:
         self._loader = (names, self.session.clock())
 
-    def trained(self, tensors: list[Tensor]) -> None:
-        """A training forward begins."""
+    def trained(self, model: int, tensors: list[Tensor]) -> None:
+        """A training forward begins, of the model with this number."""
         rows = self._rows(tensors)
-        self._compare(rows)
-        self.fresh = bool(rows) and self._trained.keys().isdisjoint(rows)
-        for row in rows:
-            if len(self._trained) < MOST_ROWS:
-                self._trained.setdefault(row, self.session.step)
+        own = self._trained.setdefault(model, set())
+        self._compare(rows, own)
+        self.fresh = bool(rows) and all(known.isdisjoint(rows) for known in self._trained.values())
+        if sum(map(len, self._trained.values())) + len(rows) <= MOST_ROWS:
+            own.update(rows)
 
-    def _compare(self, rows: list[int]) -> None:
+    def _compare(self, rows: list[int], earlier: set[int]) -> None:
         """How often rows that are not the same row are equal: within a batch, and to earlier ones on a first visit."""
-        number, known = len(rows), sum(row in self._trained for row in rows)
+        number, known = len(rows), sum(row in earlier for row in rows)
         self._pairs += number * (number - 1) // 2
         self._equal += sum(count * (count - 1) // 2 for count in Counter(rows).values())
         if 2 * known <= number:  # most were never seen: this is no second epoch
-            self._pairs += number * len(self._trained)
+            self._pairs += number * len(earlier)
             self._equal += known
 
-    def _chance(self) -> float:
-        """The share of new rows that would equal one of training: its expectation, with a pair's odds at their 95 % bound.
+    def _chance(self, trained: int) -> float:
+        """The share of new rows that would equal one of `trained`: its expectation, with a pair's odds at their 95 % bound.
 
         The bound of a Poisson count: E + 3 for none, E + 1.7 √E more for larger ones.
         """
         odds = (self._equal + 3 + 1.7 * math.sqrt(self._equal)) / max(1, self._pairs)
-        return min(1.0, odds * len(self._trained))
+        return min(1.0, odds * trained)
 
-    def evaluated(self, tensors: list[Tensor], line: str) -> None:
+    def evaluated(self, model: int, tensors: list[Tensor], line: str) -> None:
         """A forward without gradients begins."""
-        if not self._trained:
+        own = self._trained.get(model)
+        if not own:
             return
         names, clock = self._loader
         self._loader = ((), -1)
@@ -82,8 +83,8 @@ class HeldOutWatch:
         if rows:
             use = self.uses.setdefault((line, name), HeldOutUse(line, self.session.step, name, 0, 0))
             use.rows += len(rows)
-            use.seen += sum(row in self._trained for row in rows)
-            use.chance = self._chance()
+            use.seen += sum(row in own for row in rows)
+            use.chance = self._chance(len(own))
 
     def _rows(self, tensors: list[Tensor]) -> list[int]:
         """One exact number per row: the sum of its bits, each word times an odd weight, modulo 2⁶⁴."""

@@ -192,12 +192,12 @@ class ModuleWatch:
         if with_grad and not forward.recomputed:
             self.session.updates.forward(forward.line)
             self.session.ranks.forward(module, forward)
-            self.session.held_out.trained(tensors)
+            self.session.held_out.trained(model.index, tensors)
             self._finite(forward, tensors)
             self.pending.append(forward)
             self.session.batches.given(model, forward, tensors)
         elif not with_grad:
-            self.session.held_out.evaluated(tensors, forward.line)
+            self.session.held_out.evaluated(model.index, tensors, forward.line)
 
     def _finite(self, forward: ForwardPass, tensors: list[Tensor]) -> None:
         floats = [tensor.detach() for tensor in tensors if tensor.is_floating_point() and tensor.numel()]

@@ -74,10 +74,11 @@ for epoch in range(3):
 x, y = batch(120)
 for fold in range(4):
     test = torch.arange(120) % 4 == fold
+    train_x, train_y = x[~test], y[~test]
     net = nn.Sequential(nn.Linear(12, 48), nn.ReLU(), nn.Linear(48, 5))
     opt = torch.optim.Adam(net.parameters(), 1e-2)
     for s in range(30):
-        opt.zero_grad(); F.cross_entropy(net(x[~test]), y[~test]).backward(); opt.step()
+        opt.zero_grad(); F.cross_entropy(net(train_x), train_y).backward(); opt.step()
     with torch.no_grad():
         test_x = x[test]
         accuracy = (net(test_x).argmax(1) == y[test]).float().mean()

@@ -40,11 +40,11 @@ class BatchWatch:
         model.last_batch, model.last_objects = print_, objects
 
     def _cut_from(self, tensor: Tensor) -> int:
-        """Rows of the larger tensor that this one was cut from; 0 where none was seen."""
+        """Rows of the larger tensor that this one was cut from in this step; 0 where that was not seen."""
         node = self.session.flow.node_of(tensor)
         while node is not None and node.parents:
             parent = node.parents[0]
             if node.op in _CUTTING and parent.shape and node.shape and parent.shape[0] > node.shape[0]:
-                return parent.shape[0]
+                return parent.shape[0] if node.step == self.session.step else 0
             node = parent
         return 0

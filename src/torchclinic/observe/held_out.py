@@ -112,11 +112,11 @@ def held_out_name(names: tuple[str, ...], said: Callable[[], list[str]] = list) 
 
 
 def _held_out(texts: tuple[str, ...]) -> str | None:
-    """The first text that says held out, empty where none does; None where one says trained on."""
+    """The first text that says held out, empty where none does; None where one says trained on. A bare `te` says neither."""
     words = {text: set(re.split(r"[^a-z]+", text.lower())) for text in texts}
     if any(parts & _TRAINED for parts in words.values()):
         return None
-    return next((text for text, parts in words.items() if parts & _HELD_OUT), "")
+    return next((text for text, parts in words.items() if parts & _HELD_OUT or {"te"} < parts), "")
 
 
 def names_of(value: object) -> Iterator[str]:

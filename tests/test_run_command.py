@@ -239,3 +239,35 @@ def test_a_script_that_ends_well_leaves_no_second_process_and_no_last_word(tmp_p
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0
     assert "without a word" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "--budgt", "0.1", "train.py"], "torchclinic run: No such option '--budgt'."),
+        (["checkup", "--budget", "0.1", "train.py"], "torchclinic checkup: No such option '--budget'."),
+        (["run", "--budget", "3", "train.py"], "torchclinic run: Invalid value for '--budget': 3.0"),
+        (["run"], "torchclinic run: Missing argument"),
+        (["exercise", "nosuch"], "torchclinic exercise: No such command 'nosuch'."),
+        (["nosuch"], "torchclinic: No such command 'nosuch'."),
+        (["train", "--backbone", "vgg"], "torchclinic: There is no backbone vgg: give one of resnet20,"),
+    ],
+)
+def test_wrong_use_is_one_sentence(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    error = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert error.startswith(sentence)
+    assert error.count("\n") == 1
+
+
+def test_options_after_the_script_are_the_scripts_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _ = run(tmp_path, "import sys\nprint(sys.argv[1:])\n", arguments=("--lr", "3", "-x"))
+    assert (code, capsys.readouterr().out) == (0, "['--lr', '3', '-x']\n")
+
+
+def test_a_group_without_a_command_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["exercise"])
+    assert capsys.readouterr().err.startswith("Usage: torchclinic exercise")

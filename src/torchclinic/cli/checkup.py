@@ -7,7 +7,7 @@ import click
 from torchclinic.cli.run import Outputs, launch_options
 
 
-@click.command("checkup", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command("checkup", context_settings={"allow_interspersed_args": False})
 @launch_options
 def command(
     script: tuple[str, ...],

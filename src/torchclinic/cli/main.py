@@ -49,8 +49,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 = fine, 1 = something found, 2 = wrong use or bad input, 130 = interrupted."""
     try:
         code = cli.main(arguments, prog_name="torchclinic", standalone_mode=False)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        code = error.exit_code
+    except click.ClickException as error:
+        click.echo(_sentence(error), err=True)
         code = error.exit_code
     except ClinicError as error:
         click.echo(f"torchclinic: {error}", err=True)
@@ -59,3 +62,10 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo("torchclinic: interrupted", err=True)
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _sentence(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return f"torchclinic: {error.format_message()}"
+    return f"{context.command_path}: {error.format_message()} `{context.command_path} --help` says what there is."

@@ -42,7 +42,7 @@ def launch_options(function: Function) -> Function:
     return function
 
 
-@click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command("run", context_settings={"allow_interspersed_args": False})
 @launch_options
 @click.option("--budget", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of time to spend.")
 @click.option("--max-steps", type=click.IntRange(min=1), help="Stop the script after this many optimizer steps.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from torchclinic.errors import CheckpointError
+from torchclinic.errors import CheckpointError, InputError
 from torchclinic.models import resnet18, resnet20, resnet32, resnet34, resnet44, resnet50, resnet56
 from torchclinic.models.weights import fit, read_state, read_weights
 
@@ -59,6 +59,8 @@ def load_backbone(name: str) -> Backbone:
     """
     if name in BUILDERS:
         return Backbone(name, read_weights(name, "cifar10" if name in CIFAR else "imagenet"), name)
+    if not Path(name).is_file():
+        raise InputError(f"There is no backbone {name}: give one of {', '.join(BUILDERS)}, or a checkpoint file.")
     state = {key.removeprefix("module.").removeprefix("_orig_mod."): t for key, t in read_state(Path(name)).items()}
     for architecture, build in BUILDERS.items():
         with torch.device("meta"):

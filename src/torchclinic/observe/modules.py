@@ -32,6 +32,7 @@ class ModelTrack:
         self.kind = type(model).__name__
         self.variable = user_name(model, 4)
         self.calls = 0
+        self.training: bool | None = None  # the mode of its first forward with gradients
         self.paths: dict[int, str] = {}
         self.parameter_names: dict[int, str] = {}  # of all it ever had
         self.current: set[int] = set()  # parameters when it was last read
@@ -190,6 +191,8 @@ class ModuleWatch:
         tensors = [tensor for tensor in tensors_in([args, kwargs]) if is_plain(tensor)]
         self.argument_ids.update(id(tensor) for tensor in tensors)
         if with_grad and not forward.recomputed:
+            if model.training is None:
+                model.training = module.training
             self.session.updates.forward(forward.line)
             self.session.ranks.forward(module, forward)
             self.session.held_out.trained(model.index, tensors)

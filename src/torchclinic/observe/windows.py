@@ -96,21 +96,33 @@ class Windows:
             later = session.evaluating & (session.evaluating - 1) == 0 and session.budget.allows()
             if self._evaluation_forwards <= EVALUATION_FORWARDS and (session.evaluating <= EVALUATIONS or later):
                 self.activate()
-        elif self._early() or self._replaced(module):
+        elif self._early() or self._replaced(module) or self._mode_changed(module):
             self.activate()
+
+    def _mode_changed(self, module: nn.Module) -> bool:
+        """Is the model called for training in another mode than at first? Then look at a few steps."""
+        track = self.session.modules.models.get(id(module))
+        if track is None or track.training is None or track.training == module.training or track.ref() is not module:
+            return False
+        return self._look_again()
 
     def _replaced(self, module: nn.Module) -> bool:
         """Every sixteenth call: does the model have other parameters than when it was read? Then look at a few steps."""
         session = self.session
         self._calls += 1
-        if self._calls % CALLS or self._relooks >= MOST_RELOOKS:
+        if self._calls % CALLS:
             return False
         track = session.modules.models.get(id(module))
         if track is None or track.ref() is not module or track.current == {id(p) for p in module.parameters()}:
             return False
+        return self._look_again()
+
+    def _look_again(self) -> bool:
+        if self._relooks >= MOST_RELOOKS:
+            return False
         self._relooks += 1
-        self.early_until = session.step + RELOOK_STEPS
-        self.early_backwards = session.training.backwards + EARLY_BACKWARDS
+        self.early_until = self.session.step + RELOOK_STEPS
+        self.early_backwards = self.session.training.backwards + EARLY_BACKWARDS
         return True
 
     def model_begins(self) -> None:

@@ -29,7 +29,8 @@ def check(run: RunRecord) -> Iterator[Finding]:
         return
     lost = [b for b in run.others if isinstance(b, BackwardPass) and not b.parameters_reached]
     steps = [step for step in run.steps_seen if step.empty and not step.left_by_backward]
-    if lost and steps and (lost[0].root_is_leaf or not lost[0].inputs_reached):
+    nothing_learned = not any(p.owned and p.reached for p in run.parameters)
+    if lost and steps and (lost[0].root_is_leaf or not lost[0].inputs_reached or nothing_learned):
         first = lost[0]
         yield _finding("Backward was called on a tensor without a history", first.root_line, first.step, len(lost))
 

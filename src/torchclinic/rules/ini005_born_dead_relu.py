@@ -1,9 +1,10 @@
-"""ReLU units are zero on the whole batch before the first step, more of them than chance explains.
+"""ReLU units are zero on the whole batch before the first step, more of them than chance can explain.
 
 ## What it means
 A unit that is silent on every sample gets no gradient: it starts dead, and stays so unless its inputs change.
 ## Evidence
-`dead` of `units`; `expected` by theory from how alike the layer's inputs are: at most half, when they are all one.
+`dead` of `units`; `expected` by theory from how alike the layer's inputs are. Symmetric weights and biases leave at
+most half of the units silent, however few different values the inputs take; the rule speaks above that.
 ## When this is fine
 Very narrow layers, where some units are lost by chance; that chance is what the rule computes.
 ## Fix
@@ -22,16 +23,15 @@ from torchclinic.rules.rule import Rule, Specimen
 RULE = Rule("INI005", "born-dead-relu", "warning", "probe", Propagation, __doc__)
 
 
-def check(record: Propagation, *, deviations: float = 5.0, least_share: float = 0.1) -> Iterator[Finding]:
-    """`deviations`: standard deviations of the binomial count of dead units above its expectation; `least_share`: samples
-    that repeat (few different tokens) are fewer than they look, and a tenth of the units can be spared."""
+def check(record: Propagation, *, deviations: float = 3.0) -> Iterator[Finding]:
+    """`deviations`: of the binomial count of dead units above one half. No data can silence more than half of the units
+    whose weights and biases are drawn symmetrically about zero: a unit and its mirror image are never both silent."""
     for row in record if record.step == 0 and record.batch_size > 1 else ():
         if not row.rectifier or row.expected_dead_share is None or row.units < 2:
             continue
         expected = row.expected_dead_share * row.units
-        limit = expected + deviations * math.sqrt(expected * (1 - row.expected_dead_share)) + 1
-        limit = max(limit, least_share * row.units)
-        if row.dead_units > min(limit, row.units - 1):
+        limit = min(row.units / 2 + deviations * math.sqrt(row.units / 4), row.units - 1)
+        if row.dead_units > limit:
             yield RULE.finding(
                 f"{row.dead_units} of {row.units} units are zero on all {row.samples} values before the first step; "
                 f"theory expects {expected:.1f}.",

@@ -94,6 +94,59 @@ for source in (data, rare) * 2:
         loss = F.cross_entropy(net[2](hidden), y) if source is data else F.cross_entropy(domain(hidden), y)
         loss.backward(); opt.step()
 """,
+    "block-that-rests-at-first": """
+class Two(nn.Module):
+    def __init__(self): super().__init__(); self.mean, self.spread = nn.Linear(12, 1), nn.Linear(12, 1)
+    def forward(self, x): return self.mean(x), self.spread(x).exp()
+def train(model):
+    opt = torch.optim.Adam(model.parameters(), 3e-3)
+    for s in range(300):
+        x = torch.randn(48, 12); y = x[:, :1] + 0.1 * torch.randn(48, 1)
+        mean, spread = model(x)
+        loss = F.mse_loss(mean, y) if s < 200 else F.gaussian_nll_loss(mean, y, spread)
+        opt.zero_grad(); loss.backward(); opt.step()
+train(Two())
+""",
+    "average-of-dropout-masks": """
+model = nn.Sequential(nn.Linear(12, 64), nn.ReLU(), nn.Dropout(0.1), nn.Linear(64, 5))
+opt = torch.optim.Adam(model.parameters(), 3e-3)
+for epoch in range(3):
+    model.train()
+    for s in range(20):
+        x, y = batch()
+        opt.zero_grad(); F.cross_entropy(model(x), y).backward(); opt.step()
+    x, y = batch(400)
+    with torch.no_grad():
+        model.eval(); (model(x).argmax(1) == y).float().mean()
+        model.train(); torch.stack([model(x).softmax(1) for _ in range(20)]).mean(0)
+""",
+    "averaged-target-in-train-mode": """
+body = nn.Sequential(nn.Linear(12, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 8))
+import copy
+class Twins(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.predict = body, nn.Linear(8, 8)
+        self.target = copy.deepcopy(body).requires_grad_(False)
+    def forward(self, a, b):
+        with torch.no_grad(): z = self.target(b)
+        return 2 - 2 * F.cosine_similarity(self.predict(self.body(a)), z).mean()
+model = Twins()
+opt = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 2e-3)
+for s in range(60):
+    x, _ = batch()
+    loss = model(x + 0.1 * torch.randn_like(x), x + 0.1 * torch.randn_like(x))
+    opt.zero_grad(); loss.backward(); opt.step()
+    with torch.no_grad():
+        for t, o in zip(model.target.parameters(), model.body.parameters()): t.data.lerp_(o, 0.01)
+""",
+    "units-silent-on-data-of-one-dimension": """
+net = nn.Sequential(nn.Linear(1, 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), nn.Linear(96, 1))
+opt = torch.optim.Adam(net.parameters(), 3e-3)
+for s in range(60):
+    x = 2 * torch.rand(48, 1) - 1
+    opt.zero_grad(); F.mse_loss(net(x), x.sin()).backward(); opt.step()
+""",
 }
 
 

@@ -17,6 +17,7 @@ from torchclinic.observe.dataflow import Node, tensors_in
 from torchclinic.observe.facts import is_plain
 from torchclinic.observe.lines import user_line, user_name
 from torchclinic.observe.records import BatchRun, ForwardPass, InputFacts, LayerPass
+from torchclinic.observe.windows import SAMPLES
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
@@ -45,6 +46,17 @@ class ModelTrack:
         self.batches: list[BatchRun] = []
         self.last_batch: tuple[float, ...] = ()
         self.last_objects: tuple[int, ...] = ()
+        self._evaluated: list[tuple[ForwardPass, weakref.ref[Tensor]]] = []
+
+    def evaluated(self, forward: ForwardPass, tensors: list[Tensor]) -> None:
+        """Mark forwards of one tensor, one after the other: an average over dropout masks is asked for."""
+        last = self._evaluated[-1:]
+        if last and not (tensors and last[0][1]() is tensors[0] and last[0][0].step == forward.step):
+            self._evaluated.clear()
+        self._evaluated += [(forward, weakref.ref(tensor)) for tensor in tensors[:1]]
+        if len(self._evaluated) >= SAMPLES:
+            for other, _ in self._evaluated:
+                other.sampled = True
 
     def read(self, model: nn.Module) -> None:
         """Take down the names of modules and parameters as they are now."""
@@ -115,7 +127,7 @@ class ModuleWatch:
             if session.quiet or not session.on_own_thread():
                 return original(module, *args, **kwargs)
             if not self.stack and id(module) in models:
-                session.windows.model_begins()
+                session.windows.model_begins(module)
                 if not session.observing():
                     return original(module, *args, **kwargs)
             return self.observe(original, module, args, kwargs)
@@ -200,6 +212,7 @@ class ModuleWatch:
             self.pending.append(forward)
             self.session.batches.given(model, forward, tensors)
         elif not with_grad:
+            model.evaluated(forward, tensors)
             self.session.held_out.evaluated(model.index, tensors, forward.line)
 
     def _finite(self, forward: ForwardPass, tensors: list[Tensor]) -> None:
@@ -245,7 +258,10 @@ class ModuleWatch:
             frozen = module.affine and not any(p.requires_grad for p in module.parameters())
             values = tensor.numel() // max(1, module.num_features) if tensor is not None else 0
             tracks = module.running_mean is not None
-            forward.layers.append(LayerPass(path, "batchnorm", active, frozen, values, tracks))
+            facts = LayerPass(path, "batchnorm", active, frozen, values, tracks)
+            if frozen and active:
+                facts.affine_sum = sum(float(parameter.detach().sum()) for parameter in module.parameters())
+            forward.layers.append(facts)
         elif isinstance(module, _DropoutNd) and module.p > 0:
             forward.layers.append(LayerPass(path, "dropout", module.training, probability=module.p))
         elif isinstance(module, nn.Linear | _ConvNd) and tensor is not None and len(self.inputs) < 40:

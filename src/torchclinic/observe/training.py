@@ -198,6 +198,8 @@ class TrainingWatch:
         rate = float(optimizer.param_groups[0].get("lr", 1.0)) if optimizer.param_groups else 0.0
         if not track.rates or track.rates[-1][1] != rate:
             track.rates.append((track.steps, rate))
+        if not self.session.active and track.steps & (track.steps - 1) == 0:
+            self._reached_late(track)
         if not self.session.active or has_closure:
             return
         record = StepRecord(
@@ -228,6 +230,13 @@ class TrainingWatch:
         live = [p.detach() for (_, p), size in zip(pairs, sizes, strict=True) if size > 0]
         if sum(p.numel() for p in live) <= 50_000_000:
             self._snapshots[id(optimizer)] = (record, live, [p.clone() for p in live])
+
+    def _reached_late(self, track: OptimizerTrack) -> None:
+        """A gradient that is there in a step that is not observed: some backward reached the parameter after all."""
+        for parameter in track.parameters():
+            known = self.parameters.get(id(parameter))
+            if known is not None and not known.reached and parameter.grad is not None:
+                known.reached = 1
 
     def snapshot(self, optimizer: torch.optim.Optimizer) -> tuple[list[Tensor], list[Tensor]]:
         """Values before the step that was just taken, and the parameters themselves; empty where it was not observed."""

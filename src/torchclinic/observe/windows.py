@@ -21,6 +21,7 @@ MOST_NODES = 20_000
 MOST_RECORDS = 2_000
 EVALUATIONS = 4  # phases of evaluation that are looked at whatever the budget
 EVALUATION_FORWARDS = 3  # forwards that are observed in each
+SAMPLES = 3  # forwards of one tensor that are no accident; a loss and an accuracy make two
 CALLS = 16  # of a model between two looks at whether its parameters were replaced
 RELOOK_STEPS = 4  # observed when they were
 MOST_RELOOKS = 8
@@ -125,12 +126,13 @@ class Windows:
         self.early_backwards = self.session.training.backwards + EARLY_BACKWARDS
         return True
 
-    def model_begins(self) -> None:
+    def model_begins(self, module: nn.Module) -> None:
         """A model is called while everything is observed: a long evaluation is not followed to its end."""
         if torch.is_grad_enabled():
             return
         self._count_evaluation()
-        if self._evaluation_forwards > EVALUATION_FORWARDS and not self.session.modules.pending:
+        most = EVALUATION_FORWARDS + (SAMPLES if module.training else 0)
+        if self._evaluation_forwards > most and not self.session.modules.pending:
             self.deactivate()
 
     def _count_evaluation(self) -> None:

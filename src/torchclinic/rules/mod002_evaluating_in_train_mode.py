@@ -7,7 +7,8 @@ reported accuracy is that of a damaged network, and BatchNorm's running statisti
 The dropout and BatchNorm layers that were active in a forward under `no_grad` of a model that is trained.
 ## When this is fine
 A generator or a teacher under `no_grad` whose output enters a loss; activation checkpointing; `update_bn`; a model that
-no optimizer trains. Monte-Carlo dropout on purpose: switch only the dropout modules to train mode, after `eval()`.
+no optimizer trains. Monte-Carlo dropout on purpose: three or more forwards of one tensor in a row, or only the dropout
+modules in train mode.
 ## Fix
 `model.eval()` before evaluating, `model.train()` after.
 ## References
@@ -27,7 +28,9 @@ RULE = Rule("MOD002", "evaluating-in-train-mode", "error", "exact", ForwardPass,
 def check(forward: ForwardPass) -> Iterator[Finding]:
     if forward.with_grad or forward.recomputed or not forward.trained or forward.feeds_backward or not forward.training:
         return
-    active = [layer for layer in forward.layers if layer.active and (layer.kind == "dropout" or layer.tracks)]
+    counted = ("batchnorm",) if forward.sampled else ("batchnorm", "dropout")
+    layers = [layer for layer in forward.layers if layer.active and layer.kind in counted]
+    active = [layer for layer in layers if layer.kind == "dropout" or layer.tracks]
     if not active:
         return
     kinds = ", ".join(sorted({layer.kind for layer in active}))

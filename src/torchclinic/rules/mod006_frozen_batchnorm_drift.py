@@ -7,7 +7,7 @@ the new data, and the frozen features change under the head that is being traine
 BatchNorm layers with frozen parameters that ran in train mode in every observed training forward.
 ## When this is fine
 The layers are in eval mode; they are frozen only for a while (a GAN's discriminator in the generator's step); the whole
-model is frozen (a teacher that follows by averaging).
+model is frozen; a teacher whose parameters follow by averaging.
 ## Fix
 Put the frozen BatchNorm modules into eval mode after each `model.train()`.
 ## References
@@ -27,12 +27,14 @@ RULE = Rule("MOD006", "frozen-batchnorm-drift", "warning", "exact", RunRecord, _
 def check(run: RunRecord) -> Iterator[Finding]:
     passes = [f for f in run.others if isinstance(f, ForwardPass) and f.with_grad and f.stepped]
     states: dict[tuple[int, str], list[bool]] = {}
+    sums: dict[str, set[float]] = {}
     for forward in passes:
         for layer in forward.layers:
             if layer.kind == "batchnorm":
                 drifts = layer.frozen and layer.active and layer.tracks
                 states.setdefault((forward.index, layer.path), []).append(drifts)
-    drifting = [path for (_, path), seen in states.items() if all(seen)]
+                sums.setdefault(layer.path, set()).add(layer.affine_sum)
+    drifting = [path for (_, path), seen in states.items() if all(seen) and len(sums[path]) == 1]
     if drifting:
         yield RULE.finding(
             f"{len(drifting)} frozen BatchNorm layers ({drifting[0]}, …) run in train mode: their running "

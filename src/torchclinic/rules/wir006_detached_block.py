@@ -8,7 +8,8 @@ Between their module and the loss the graph is cut: `detach()`, `.data`, `no_gra
 line of the cut, where it was seen.
 ## When this is fine
 A block that is frozen (`requires_grad_(False)`) or belongs to no optimizer. A generator under `detach` in the
-discriminator's step is reached in its own step and therefore not reported. A unit that is skipped by choice never runs.
+discriminator's step is reached in its own step and therefore not reported.
+A block that rests at first and gets gradients later. A unit that is skipped by choice never runs.
 ## Fix
 Remove the cut, or freeze the block and take it out of the optimizer.
 ## References
@@ -31,7 +32,9 @@ def check(run: RunRecord, *, min_backwards: int = 3) -> Iterator[Finding]:
     if not any(p.owned and p.reached for p in run.parameters):
         return
     unreached = [p for p in run.parameters if p.owned and p.requires_grad and p.registered and not p.reached]
-    unreached = [p for p in unreached if p.module_ran >= needed and p.backwards >= needed and p.owner_steps > 1]
+    unreached = [
+        p for p in unreached if p.module_ran >= needed and p.backwards >= needed and p.owner_steps > 1 and p.unchanged
+    ]
     if not unreached:
         return
     first = next((p for p in unreached if p.cut), unreached[0])

@@ -15,6 +15,7 @@ class LayerPass:
     values_per_channel: int = 0
     tracks: bool = False  # keeps running statistics
     probability: float = 0.0
+    affine_sum: float = 0.0  # of a frozen, active BatchNorm's own parameters: it changes where an average moves them
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class ForwardPass:
     trained: bool = False  # its parameters are stepped by an optimizer
     feeds_backward: bool = False  # a backward pass started from a result that depends on its output
     stepped: bool = False  # an optimizer consumed the gradients this forward gave to this model
+    sampled: bool = False  # one of several forwards of the same tensor without gradients and without a step between
     input_finite: bool = True
 
     def evaluating(self) -> bool:

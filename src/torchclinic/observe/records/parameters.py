@@ -21,7 +21,7 @@ class ParameterRecord:
     requires_grad: bool
     module_ran: int  # forwards with gradients in which its module took part
     backwards: int  # observed backward passes
-    reached: int  # of them, how many reached it
+    reached: int  # of them, how many reached it; 1 if only later a gradient was found
     sibling_ran: bool  # its module is one of several alike in a container, and another of them runs
     loaded: bool  # its value came from load_state_dict
     evaluating: bool  # its module was in eval mode whenever it ran

@@ -52,3 +52,53 @@ def test_training_that_stays_in_eval_mode_after_the_first_evaluation(
 def test_a_loss_that_is_made_anew_and_summed_has_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     anew = "    loss = torch.tensor([loss.item(), 0.5], requires_grad=True).sum()\n    loss.backward()"
     assert found(changed(CLASSIFIER, ("    loss.backward()", anew)), tmp_path, monkeypatch) == [("WIR007", 0)]
+
+
+WARM = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(2, 32), nn.Tanh(), nn.Linear(32, 1))
+optimizer = torch.optim.SGD(model.parameters(), 0.2)
+schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: min(1.0, (n + 1) / 100))
+for epoch in range(10):
+    for _ in range(40):
+        x = torch.rand(32, 2)
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x), x.sum(1, keepdim=True).sin()).backward()
+        optimizer.step()
+        BATCH
+    EPOCH
+"""
+WARM_STEP = "schedule.step()"
+
+
+def test_a_warm_up_in_batches_that_is_advanced_each_epoch_never_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = WARM.replace("BATCH", "pass").replace("EPOCH", WARM_STEP)
+    assert found(late, tmp_path, monkeypatch) == [("OPT007", 400)]
+    assert found(WARM.replace("BATCH", WARM_STEP).replace("EPOCH", ""), tmp_path, monkeypatch) == []
+    assert found(late + "    if epoch == 5: raise KeyboardInterrupt\n", tmp_path, monkeypatch) == []
+
+
+OWN_LAYERS = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+class Mix(nn.Module):
+    def __init__(self, a, b): super().__init__(); self.weight = nn.Parameter(torch.randn(a, b) / a**0.5)
+    def forward(self, x): return x @ self.weight
+model = nn.Sequential(Mix(16, 32), nn.ReLU(), nn.Dropout(0.3), Mix(32, 4))
+x, y = torch.randn(80, 16), torch.arange(80) % 4
+optimizer = torch.optim.SGD(model.parameters(), RATE, momentum=0.9)
+for _ in range(150):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.step()
+"""
+
+
+def test_a_rate_that_is_too_low_for_layers_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(OWN_LAYERS.replace("RATE", "1e-5"), tmp_path, monkeypatch) == [("OPT002", 150)]
+    assert found(OWN_LAYERS.replace("RATE", "0.1"), tmp_path, monkeypatch) == []

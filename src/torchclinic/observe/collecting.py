@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from torchclinic.observe.chains import retained
@@ -145,8 +146,13 @@ def _optimizer(track: OptimizerTrack, session: "Session", names: _Names) -> Opti
         rates[0] if rates else 0.0, high, rates[-1] if rates else 0.0, share, start,
         len(session.training.optimizers) == 1,
         sum(step.stale > 0 for step in session.training.steps if step.optimizer == track.index),
-        track.clear_line, track.input_backwards,
+        track.clear_line, track.input_backwards, _climbs(rates),
     )  # fmt: skip
+
+
+def _climbs(rates: list[float]) -> bool:
+    rises = [after - before for before, after in pairwise(rates)]
+    return len(rises) >= 3 and min(rises) > 0 and rises[-1] > rises[0] / 2
 
 
 def _evaluations(session: "Session") -> Iterator[object]:

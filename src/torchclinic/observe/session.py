@@ -128,6 +128,7 @@ class Session:
             self.missed = f"of the calls before the first model the first {FIRST_CALLS:,} were observed"
         elif self.dead or not (self.active or self.waiting):
             self.missed = f"step {self.step} was not observed in full"
+        self.run.finished = error is None or (isinstance(error, SystemExit) and not error.code)
         self.close()
 
     def suspend(self) -> None:

@@ -14,7 +14,6 @@ Ten times the learning rate; `torchclinic run --prove` tries it.
 Smith 2017, arXiv:1506.01186, section 3.3 (the range of useful rates).
 """
 
-import math
 from collections.abc import Iterator
 from statistics import median
 
@@ -22,7 +21,7 @@ from torchclinic.observe.records import RunRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import RATED, changed
-from torchclinic.rules.timeline import MATRICES, losses, models, parts, relative_gradient, require, typical, update
+from torchclinic.rules.timeline import MATRICES, losses, models, parts, reach, require
 
 RULE = Rule("OPT002", "learning-rate-too-low", "warning", "window", RunRecord, __doc__)
 
@@ -33,14 +32,16 @@ def check(
     movement: float = 0.05,
     fall: float = 0.2,
     bend: float = 0.5,
-    still: float = 1e-3,
+    still: float = 0.01,
+    promise: float = 0.05,
     still_loss: float = 0.1,
     min_steps: int = 50,
 ) -> Iterator[Finding]:
     """`movement`: steps that all point the same way have moved no layer by more than a twentieth of its norm; `fall`: the
     loss keeps four fifths of its value; `bend`: in its second half it falls at least half as much as in the first.
-    `still`: or the noise of batches hides the line, but in the whole run no layer moved by a thousandth of its norm (with
-    32 bits that is 2¹³ roundings), and the loss kept nine tenths of its value."""
+    `still`, `promise`: or the noise of batches hides the line, but the script ran to its end, no layer moved by a hundredth
+    of its norm, all steps together could have lowered the loss by a twentieth at most had each gone straight downhill (the
+    sum of gradient times movement, to first order), and the loss kept nine tenths of its value."""
     require(record, min_steps)
     values = losses(record)
     if len(values) < min_steps or len(record.optimizers) != 1:
@@ -49,25 +50,24 @@ def check(
     if any(parameter.loaded for parameter in record.parameters) or optimizer.lr_last < 0.5 * optimizer.lr_max:
         return
     warming = optimizer.lr_last > optimizer.lr_first
-    layers = [layer for group in models(record, MATRICES) for layer in group]
-    pulled = [layer for layer in layers if typical(layer.windows, relative_gradient) > 0]
-    moved = [typical(layer.windows, update) * record.steps for layer in pulled]
-    moved = [size for size in moved if math.isfinite(size)]
-    if warming or not moved or max(moved) > movement:
+    layers = [layer for group in models(record, MATRICES) for layer in group] or record.layers
+    moved, downhill = reach(layers, record.steps)
+    if warming or not 0 < moved < movement:
         return
     curve = parts(values, 4)
     first, middle, last = curve[0], median(curve[1:3]), curve[-1]
     falls = 0 < first - last < fall * abs(first) and curve[0] > curve[1] > curve[2] > curve[3]
     bent = (middle - last) / (first - middle) if falls else 0.0
-    stands = max(moved) < still and abs(first - last) < still_loss * abs(first)
+    idle = record.finished and moved < still and downhill < promise * abs(first)
+    stands = idle and abs(first - last) < still_loss * abs(first)
     if bent > bend or stands:
         yield RULE.finding(
             f"In {record.steps:,} steps at a rate of {optimizer.lr_max:g} the loss went from {first:.4g} to {last:.4g}"
-            f"{', in a straight line' if falls else ''}, and no layer's weights moved by more than {max(moved):.2g} of "
+            f"{', in a straight line' if falls else ''}, and no layer's weights moved by more than {moved:.2g} of "
             f"their norm.",
             line=optimizer.line,
             step=record.steps,
-            evidence={"first": first, "last": last, "movement": max(moved), "linearity": bent},
+            evidence={"first": first, "last": last, "movement": moved, "linearity": bent},
             fix=f"A learning rate of {optimizer.lr_max * 10:g}; `torchclinic run --prove` tries it.",
         )
 

@@ -42,6 +42,18 @@ def update(window: Window) -> float:
     return window.update
 
 
+def reach(layers: list[LayerSeries], steps: int) -> tuple[float, float]:
+    """How far typical steps, all in one direction, bring weights that get gradients: the largest sum of relative updates,
+    and the fall of the loss, to first order, if that direction is downhill."""
+    far, fall = 0.0, 0.0
+    for windows in (layer.windows for layer in layers):
+        moved = typical(windows, update) * steps
+        if typical(windows, relative_gradient) > 0 and math.isfinite(moved):
+            far = max(far, moved)
+            fall += moved * typical(windows, lambda window: window.gradient * window.weight)
+    return far, fall
+
+
 def losses(record: RunRecord) -> list[float]:
     return [value for _, value in record.losses_seen]
 

@@ -50,6 +50,7 @@ class OptimizerRecord:
     stale_steps: int = 0
     clear_line: str = ""
     input_backwards: bool = False  # some backward was for the gradient of an input
+    climbing: bool = False  # its rate has risen from the first to the last step, and not slowed down
 
 
 @dataclass(slots=True)

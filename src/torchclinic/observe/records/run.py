@@ -38,5 +38,6 @@ class RunRecord:
     failure: Failure | None = None
     limits: list[str] = field(default_factory=list)  # what was not observed, and why
     manual_updates: bool = False
+    finished: bool = False  # the script ran to its own end
     scaled: bool = False
     probe_reason: str = ""  # why no probe was made

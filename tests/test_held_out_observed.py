@@ -50,8 +50,15 @@ class Trainer:
             self.model(test_x)
 
 
-def chance(batches: list[list[bytes]]) -> float:
-    """Pair by pair: rows of one batch, and rows of a batch that is mostly new with the distinct ones before it."""
+def bound(equal: int, pairs: int) -> float:
+    return (equal + 3 + 1.7 * math.sqrt(equal)) / max(1, pairs)
+
+
+def chance(batches: list[list[bytes]], numbers: list[list[float]]) -> float:
+    """Pair by pair: rows of one batch, and rows of a batch that is mostly new with the distinct ones before it.
+
+    Or pairs of distinct rows, of these `numbers`, in the column in which they agree least.
+    """
     earlier: set[bytes] = set()
     pairs = equal = 0
     for batch in batches:
@@ -61,7 +68,9 @@ def chance(batches: list[list[bytes]]) -> float:
         pairs += len(compared)
         equal += sum(one == other for one, other in compared)
         earlier |= set(batch)
-    return min(1.0, len(earlier) * (equal + 3 + 1.7 * math.sqrt(equal)) / max(1, pairs))
+    couples = [list(itertools.combinations(column, 2)) for column in zip(*numbers, strict=True)]
+    columns = [bound(sum(one == other for one, other in couple), len(couple)) for couple in couples]
+    return min(1.0, len(earlier) * min(bound(equal, pairs), *columns))
 
 
 SHAPES = st.sampled_from([(4,), (2, 3), (5, 1, 2)])
@@ -87,9 +96,12 @@ def test_seen_and_chance_are_counts_of_equal_rows(
     watch.evaluated(0, [test_x], "here")
     known = {row for rows in trained for row in row_bytes(pool[rows])}
     batches = [row_bytes(pool[rows]) for rows in trained]
+    distinct = {key: i for rows in trained for key, i in zip(row_bytes(pool[rows]), rows, strict=True)}
+    real = torch.view_as_real(pool) if pool.is_complex() else pool
+    numbers = real[list(distinct.values())].flatten(1).float().tolist()
     [use] = watch.uses.values()
     assert (use.rows, use.seen) == (len(evaluated), sum(row in known for row in row_bytes(test_x)))
-    assert use.chance == pytest.approx(chance(batches))
+    assert use.chance == pytest.approx(chance(batches, numbers))
 
 
 def test_rows_of_fewer_than_four_numbers_are_not_compared() -> None:
@@ -241,3 +253,31 @@ def test_complex_rows_are_looked_up_without_a_warning() -> None:
             return self.inner(torch.view_as_real(x).flatten(1))
 
     observe(run)
+
+
+def test_copies_that_the_script_made_of_its_rows_are_no_chance() -> None:
+    """Rows of one class, copied nine times before the split, are on both sides; as discrete rows they would prove nothing."""
+    torch.manual_seed(0)
+    for rows, certain in ((torch.randn(400, 6), True), (torch.randint(0, 2, (400, 6)).float(), False)):
+        copied = torch.cat([rows, rows[:40].repeat(9, 1)])
+        copied = copied[torch.randperm(len(copied))]
+        watch = HeldOutWatch(Session())
+        for batch in copied[:600].split(32):
+            watch.trained(0, [batch])
+        val_x = copied[600:]
+        watch.evaluated(0, [val_x], "here")
+        [use] = watch.uses.values()
+        assert use.seen > 0.3 * use.rows
+        assert (use.seen > use.chance * use.rows) is certain
+
+
+def test_an_array_that_shares_memory_names_the_tensor() -> None:
+    table = torch.randn(20, 5)
+    watch = HeldOutWatch(Session())
+    watch.trained(0, [table])
+    x_val = table[5:15].numpy()
+    tensor = torch.from_numpy(x_val)
+    for given in (tensor, tensor.view(10, 5)):
+        watch.evaluated(0, [given], "here")
+    [use] = watch.uses.values()
+    assert (use.name, use.rows, use.seen) == ("x_val", 20, 20)

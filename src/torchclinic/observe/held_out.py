@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 200_000
 MOST_COLUMNS = 4096
+SPREAD_ROWS, SPREAD_COLUMNS = 2048, 64  # of distinct training rows, that show how often single numbers agree
 LEAST_COLUMNS = 4  # numbers in a row; fewer may agree by chance
 _HELD_OUT = {"test", "val", "valid", "validation", "heldout", "holdout", "dev", "unseen", "tests", "tst"}
 _TRAINED = {"train", "training", "trn", "tr", "fit", "seen"}
@@ -33,6 +34,7 @@ class HeldOutWatch:
         self._pairs = self._equal = 0  # of training rows that were drawn apart
         self.fresh = False  # no row of the last training forward was seen in one before
         self._trained: dict[int, set[int]] = {}  # model -> rows: what another fold was trained on is not seen
+        self._distinct: dict[int, list[Tensor]] = {}  # number of columns -> some numbers of distinct training rows
         self._weights: dict[int, Tensor] = {}
         self._loader: tuple[tuple[str, ...], int] = ((), -1)  # names of the loader drawn from last, and when
 
@@ -48,6 +50,8 @@ class HeldOutWatch:
         rows = self._rows(tensors)
         own = self._trained.setdefault(model, set())
         self._compare(rows, own)
+        if rows:
+            self._sample(tensors[0], rows, own)
         self.fresh = bool(rows) and all(known.isdisjoint(rows) for known in self._trained.values())
         if sum(map(len, self._trained.values())) + len(rows) <= MOST_ROWS:
             own.update(rows)
@@ -61,13 +65,24 @@ class HeldOutWatch:
             self._pairs += number * len(earlier)
             self._equal += known
 
-    def _chance(self, trained: int) -> float:
-        """The share of new rows that would equal one of `trained`: its expectation, with a pair's odds at their 95 % bound.
+    def _sample(self, tensor: Tensor, rows: list[int], earlier: set[int]) -> None:
+        values = real_numbers(tensor.detach()).reshape(len(tensor), -1)
+        kept = self._distinct.setdefault(values.shape[1], [])
+        first = {row: i for i, row in enumerate(rows) if row not in earlier}
+        if first and sum(map(len, kept)) < SPREAD_ROWS:
+            kept.append(values[list(first.values()), :: -(-values.shape[1] // SPREAD_COLUMNS)].float().cpu())
 
-        The bound of a Poisson count: E + 3 for none, E + 1.7 √E more for larger ones.
+    def _chance(self, columns: int, trained: int) -> float:
+        """The share of new rows that would equal one of `trained`, by chance.
+
+        Rows that agree by chance agree in every column, so the column in which *distinct* rows agree least bounds the odds;
+        copies that the script made of its rows do not count. Or, from all rows: how often any two of them are equal.
         """
-        odds = (self._equal + 3 + 1.7 * math.sqrt(self._equal)) / max(1, self._pairs)
-        return min(1.0, odds * trained)
+        odds = [_bound(self._equal, self._pairs)]
+        for column in torch.cat(self._distinct.get(columns) or [torch.empty(0, 0)]).T:
+            counts = torch.unique(column, return_counts=True)[1]
+            odds.append(_bound(int((counts * (counts - 1)).sum()) // 2, len(column) * (len(column) - 1) // 2))
+        return min(1.0, min(odds) * trained)
 
     def evaluated(self, model: int, tensors: list[Tensor], line: str) -> None:
         """A forward without gradients begins."""
@@ -84,7 +99,7 @@ class HeldOutWatch:
             use = self.uses.setdefault((line, name), HeldOutUse(line, self.session.step, name, 0, 0))
             use.rows += len(rows)
             use.seen += sum(row in own for row in rows)
-            use.chance = self._chance(len(own))
+            use.chance = self._chance(real_numbers(tensors[0][0]).numel(), len(own))
 
     def _rows(self, tensors: list[Tensor]) -> list[int]:
         """One exact number per row: the sum of its bits, each word times an odd weight, modulo 2⁶⁴."""
@@ -105,6 +120,11 @@ class HeldOutWatch:
         return values
 
 
+def _bound(equal: int, pairs: int) -> float:
+    """The odds of a pair at their 95 % bound, of a Poisson count: E + 3 for none, E + 1.7 √E more for larger ones."""
+    return (equal + 3 + 1.7 * math.sqrt(equal)) / max(1, pairs)
+
+
 def held_out_name(names: tuple[str, ...], said: Callable[[], list[str]] = list) -> str:
     """The name that says held out, or what is `said` where it is evaluated; empty if one says trained on."""
     found = _held_out(names)
@@ -120,7 +140,8 @@ def _held_out(texts: tuple[str, ...]) -> str | None:
 
 
 def names_of(value: object) -> Iterator[str]:
-    """Every name that the user's running frames and their modules have for `value`."""
+    """Every name that the user's running frames and their modules have for `value`, or for an array of the same memory."""
+    place = (value.data_ptr(), value.numel()) if isinstance(value, Tensor) and is_plain(value) else None
     frame: FrameType | None = sys._getframe(1)
     seen: set[int] = set()
     while frame is not None:
@@ -128,5 +149,16 @@ def names_of(value: object) -> Iterator[str]:
             for names in (frame.f_locals, frame.f_globals):
                 if id(names) not in seen:
                     seen.add(id(names))
-                    yield from (name for name, other in names.items() if other is value)
+                    yield from (
+                        name for name, other in names.items() if other is value or (place and _place(other) == place)
+                    )
         frame = frame.f_back
+
+
+def _place(value: object) -> tuple[int, int] | None:
+    """The address of the first element and the number of elements of a tensor or a numpy array."""
+    if type(value) is Tensor and is_plain(value):
+        return value.data_ptr(), value.numel()
+    if type(value).__module__ == "numpy" and isinstance(interface := getattr(value, "__array_interface__", None), dict):
+        return interface["data"][0], math.prod(interface["shape"])
+    return None

@@ -277,7 +277,7 @@ def test_an_array_that_shares_memory_names_the_tensor() -> None:
     watch.trained(0, [table])
     x_val = table[5:15].numpy()
     tensor = torch.from_numpy(x_val)
-    for given in (tensor, tensor.view(10, 5)):
-        watch.evaluated(0, [given], "here")
+    for same in (tensor, tensor.view(10, 5)):
+        watch.evaluated(0, [same], "here")
     [use] = watch.uses.values()
     assert (use.name, use.rows, use.seen) == ("x_val", 20, 20)

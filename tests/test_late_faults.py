@@ -102,3 +102,25 @@ for _ in range(150):
 def test_a_rate_that_is_too_low_for_layers_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(OWN_LAYERS.replace("RATE", "1e-5"), tmp_path, monkeypatch) == [("OPT002", 150)]
     assert found(OWN_LAYERS.replace("RATE", "0.1"), tmp_path, monkeypatch) == []
+
+
+RISING = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+body, head, other = nn.Sequential(nn.Linear(8, 32), nn.Tanh()), nn.Linear(32, 3), nn.Linear(32, 8)
+optimizer = torch.optim.Adam([*body.parameters(), *head.parameters(), *other.parameters()], 0.003)
+for step in range(150):
+    y = torch.randint(0, 3, (16,))
+    x = torch.randn(16, 8) + y[:, None]
+    hidden = body(x)
+    loss = nn.functional.cross_entropy(head(hidden), y) + FACTOR * nn.functional.mse_loss(other(hidden), x)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def test_a_gradient_that_is_zero_at_first_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(RISING.replace("FACTOR", "0"), tmp_path, monkeypatch) == [("GRA003", 0)]
+    assert found(RISING.replace("FACTOR", "max(0, step / 50 - 1)"), tmp_path, monkeypatch) == []

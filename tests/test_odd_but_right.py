@@ -120,6 +120,29 @@ for epoch in range(3):
         model.eval(); (model(x).argmax(1) == y).float().mean()
         model.train(); torch.stack([model(x).softmax(1) for _ in range(20)]).mean(0)
 """,
+    "term-whose-factor-rises-from-zero": """
+head = nn.Linear(48, 12)
+opt = torch.optim.Adam([*net.parameters(), *head.parameters()], 3e-3)
+for s in range(200):
+    x, y = batch(); hidden = net[1](net[0](x))
+    loss = F.cross_entropy(net[2](hidden), y) + max(0.0, s / 100 - 0.5) * F.mse_loss(head(hidden), x)
+    opt.zero_grad(); loss.backward(); opt.step()
+""",
+    "expert-that-is-never-chosen": """
+class Mixture(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gate, self.experts = nn.Linear(12, 3), nn.ModuleList(nn.Linear(12, 5) for _ in range(3))
+        nn.init.zeros_(self.gate.weight); self.gate.bias.data = torch.tensor([1.0, 1.0, -1e4])
+    def forward(self, x):
+        share = self.gate(x).softmax(1)
+        return sum(share[:, i : i + 1] * expert(x) for i, expert in enumerate(self.experts))
+model = Mixture()
+opt = torch.optim.SGD(model.parameters(), 0.05)
+for s in range(60):
+    x, y = batch()
+    opt.zero_grad(); F.cross_entropy(model(x), y).backward(); opt.step()
+""",
     "averaged-target-in-train-mode": """
 body = nn.Sequential(nn.Linear(12, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 8))
 import copy

@@ -39,7 +39,8 @@ def collect(session: "Session") -> RunRecord:
     run.layers = session.statistics.records()
     run.others = [
         *run.layers,
-        *session.losses.calls, *session.operations.elementwise, *memory.overlapping, *memory.mutated.values(),
+        *session.losses.calls, *session.operations.elementwise, *session.operations.softmaxes.values(),
+        *memory.overlapping, *memory.mutated.values(),
         *memory.copies.values(), *memory.pinned, *checkpoints.pinned, *modules.forwards, *modules.inputs,
         *training.backward_passes, *training.steps, *run.optimizers, *run.parameters,
         *(record for record, _ in session.schedules.schedulers.values()), *session.loaders.records.values(),

@@ -10,7 +10,7 @@ from torchclinic.observe.dataflow import Node, make_node, tensors_in
 from torchclinic.observe.frames import Call
 from torchclinic.observe.lines import user_line
 from torchclinic.observe.losses import LOSSES
-from torchclinic.observe.records import Elementwise, LayerPass, LossCall
+from torchclinic.observe.records import Elementwise, LayerPass, LossCall, SoftmaxUse
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
@@ -35,6 +35,7 @@ _WRITES = {
 }
 _MUTATING = {"add_", "sub_", "mul_", "div_", "pow_", "neg_", "clamp_", "sqrt_", "log_"}
 _COPYING = {"reshape", "contiguous", "flatten", "ravel"}
+_SOFTMAXES = {"softmax", "log_softmax"}
 _SLICES = {"getitem", "select", "narrow", "detach"}
 LIST_CAP = 400
 
@@ -43,6 +44,7 @@ class OperationWatch:
     def __init__(self, session: "Session") -> None:
         self.session = session
         self.elementwise: list[Elementwise] = []
+        self.softmaxes: dict[str, SoftmaxUse] = {}  # by line
         self._outer_nodes: list[tuple[Elementwise, Node]] = []
 
     def watch(
@@ -97,6 +99,8 @@ class OperationWatch:
             node.inserted_axis = any(item is None for item in index)
         elif name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"):
             self._dropout(node, args, kwargs)
+        elif name in _SOFTMAXES and grad and result.requires_grad:
+            self._softmax(node, result, args, kwargs)
         elif name in _COPYING and args:
             session.memory.copied(name, node, result, args[0])
         elif name in _MUTATING:
@@ -109,6 +113,13 @@ class OperationWatch:
             session.memory.cut(node, result, args[0])
         if grad and result.is_floating_point() and not session.training.inside_step:
             session.numerics.look(name, node, result, args)
+
+    def _softmax(self, node: Node, result: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
+        if isinstance(dim, int) and result.dim():
+            use = self.softmaxes.setdefault(node.line, SoftmaxUse(node.line, node.where, tuple(result.shape), dim))
+            use.single += result.shape[dim] == 1
+            use.calls += 1
 
     def _dropout(self, node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         probability = kwargs.get("p", args[1] if len(args) > 1 else 0.5)

@@ -232,11 +232,15 @@ class TrainingWatch:
             self._snapshots[id(optimizer)] = (record, live, [p.clone() for p in live])
 
     def _reached_late(self, track: OptimizerTrack) -> None:
-        """A gradient that is there in a step that is not observed: some backward reached the parameter after all."""
+        """In a step that is not observed: is there a gradient, and is it not zero, of a parameter that had none before?"""
         for parameter in track.parameters():
             known = self.parameters.get(id(parameter))
-            if known is not None and not known.reached and parameter.grad is not None:
-                known.reached = 1
+            if known is None or parameter.grad is None:
+                continue
+            known.reached = known.reached or 1
+            known.gradient_zero = (
+                known.gradient_zero and not parameter.grad.is_sparse and not bool(parameter.grad.any())
+            )
 
     def snapshot(self, optimizer: torch.optim.Optimizer) -> tuple[list[Tensor], list[Tensor]]:
         """Values before the step that was just taken, and the parameters themselves; empty where it was not observed."""

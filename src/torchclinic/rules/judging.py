@@ -17,7 +17,7 @@ WINDOW = 16  # steps by which the beginning of a finding may be late
 CAUSES: dict[str, tuple[str, ...]] = {
     "NUM001": ("DAT008", "LOS008", "DAT001", "INI004", "INI006", "GRA002", "OPT001"),
     "OPT001": ("DAT008", "LOS008", "DAT001", "INI004", "INI006", "GRA002", "SHP001", "OPT005", "WIR001"),
-    "OPT002": ("OPT003", "OPT006", "DAT001", "ACT001", "GRA001"),
+    "OPT002": ("OPT003", "OPT007", "OPT006", "DAT001", "ACT001", "GRA001"),
     "WIR008": ("NUM002", "WIR002", "WIR007", "WIR004", "WIR006", "INI002"),
     "WIR002": ("WIR010",),
     "WIR001": ("WIR010",),
@@ -44,6 +44,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
     "GRA001": ("INI003", "INI002", "ACT002", "LOS001"),
     "INI005": ("INI001", "INI002"),
+    "GRA003": ("LOS004", "INI002", "INI005", "ACT001", "ACT003", "WIR007", "NUM001"),
     "GRA002": ("LOS008", "INI004", "INI006", "DAT001", "DST002"),
     "OPT004": ("OPT003",),
     "DST001": ("DST004",),

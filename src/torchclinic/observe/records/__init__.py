@@ -7,7 +7,7 @@ from torchclinic.observe.records.backwards import BackwardPass, NonFinite, Retai
 from torchclinic.observe.records.checkpoints import CheckpointUse, LoadRecord
 from torchclinic.observe.records.data import BatchRun, LoaderRecord, MutatedData, WorkerRandomness
 from torchclinic.observe.records.evaluation import Agreement, CarryOver, EvalPass, HeldOutUse, ModeGap, RandomCall
-from torchclinic.observe.records.forwards import ForwardPass, InputFacts, LayerPass, ModelRecord
+from torchclinic.observe.records.forwards import ForwardPass, InputFacts, LayerPass, ModelRecord, SoftmaxUse
 from torchclinic.observe.records.labels import EvaluatedLabels, LabelBatch, LabelStream
 from torchclinic.observe.records.losses import Elementwise, LossCall, LossDirection, Operand
 from torchclinic.observe.records.memory import OverlappingWrite, PinnedStorage, SilentCopy
@@ -57,6 +57,7 @@ __all__ = [
     "ScaledClip",
     "SchedulerRecord",
     "SilentCopy",
+    "SoftmaxUse",
     "StepRecord",
     "WorkerRandomness",
     "WrapperBypass",

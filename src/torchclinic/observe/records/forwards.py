@@ -67,3 +67,15 @@ class ModelRecord:
     calls: int
     tied: bool
     modules: list[tuple[str, str, int, int]] = field(default_factory=list)  # path, type, parameters, times it ran
+
+
+@dataclass(slots=True)
+class SoftmaxUse:
+    """The softmaxes of one line that gradients flow through."""
+
+    line: str
+    where: str
+    shape: tuple[int, ...]
+    dim: int
+    calls: int = 0
+    single: int = 0  # of them, over a dimension of one element, where the result is 1 whatever the input

@@ -1,0 +1,72 @@
+"""Backward reaches a weight in every step, and its gradient is exactly zero each time.
+
+## What it means
+Something between the weight and the loss is constant: a softmax over a dimension of one element (it is 1 whatever its
+input), a clamp beyond its limits, a factor of zero. The weight stays as it was initialized.
+## Evidence
+`weights` whose gradient was exactly zero in each of `backwards` observed passes and in the steps looked at later;
+`softmax`: a line on which each softmax ran over one element.
+## When this is fine
+A branch that is switched on later, or a term whose factor rises from zero: their gradients are seen at later steps.
+An expert that is never chosen, beside others that are. A run that was stopped is not judged.
+## Fix
+For a softmax: the dimension it should sum over (`dim=1` for the positions of (batch, positions, 1)).
+## References
+PyTorch documentation, `torch.nn.functional.softmax`; its derivative p (δ - p) is 0 for a single p = 1.
+"""
+
+from collections.abc import Iterator
+
+from torchclinic.observe.records import ParameterRecord, RunRecord, SoftmaxUse
+from torchclinic.report.model import Finding
+from torchclinic.rules.rule import Rule, Specimen
+from torchclinic.rules.specimens import trained
+
+RULE = Rule("GRA003", "zero-gradient", "error", "exact", RunRecord, __doc__)
+
+
+def check(run: RunRecord, *, min_backwards: int = 5) -> Iterator[Finding]:
+    """`min_backwards`: fewer could be the first steps of a branch that starts at zero by design."""
+    silent = [p for p in run.parameters if _silent(p) and p.reached >= min_backwards] if run.finished else []
+    if not silent:
+        return
+    uses = [other for other in run.others if isinstance(other, SoftmaxUse) and other.single == other.calls]
+    first, use = silent[0], uses[0] if uses else None
+    cause = f" The softmax of a tensor {use.shape} over dimension {use.dim} is 1 everywhere." if use else ""
+    fix = "Let the softmax sum over the dimension that has several elements." if use else "Find the constant after it."
+    yield RULE.finding(
+        f"{len(silent)} weights ({first.name}, …) are reached by every backward pass, and their gradient is exactly zero "
+        f"each time.{cause}",
+        where=use.where if use else first.module,
+        line=use.line if use else first.initialized_line,
+        step=0,
+        evidence={"weights": len(silent), "backwards": first.reached, "softmax": use.line if use else ""},
+        fix=fix,
+    )
+
+
+def _silent(p: ParameterRecord) -> bool:
+    zero = p.gradient_zero and not p.all_zero
+    return zero and len(p.shape) > 1 and p.owned and p.requires_grad and not p.sibling_ran
+
+
+_SCRIPT = trained("""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.score, self.head = nn.Linear(4, 1), nn.Linear(4, 3)
+
+    def forward(self, x):
+        parts = torch.stack([x, x.square(), x.abs()], dim=1)
+        return self.head((self.score(parts).softmax(dim=DIM) * parts).sum(1))
+""")
+
+
+def sick() -> Specimen:
+    """Softmax over the last dimension, of one element."""
+    return Specimen(_SCRIPT.replace("DIM", "-1"))
+
+
+def healthy() -> Specimen:
+    """Softmax over the three parts."""
+    return Specimen(_SCRIPT.replace("DIM", "1"))

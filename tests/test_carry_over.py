@@ -1,6 +1,7 @@
 """Whether what a classifier has learnt carries over to rows it has not seen."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,17 @@ SICK = {
     "batch_norm": changed(sick().script, NORMED, EVAL),
     "momentum": changed(
         sick().script, ("Adam(model.parameters(), lr=5e-3)", "SGD(model.parameters(), 0.3, momentum=0.9)")
+    ),
+    "learnt_slowly": changed(
+        sick().script,
+        ("(x[:, :3].sum(1) > 0).long()", "4 * (x[:, 0] > 0) + 2 * (x[:, 1] > 0) + (x[:, 2] > 0)"),
+        ("128, 2", "128, 8"),
+        ("900", "2600"),
+        ("[:200], y[:200], x[200:], y[200:]", "[:1500], y[:1500], x[1500:], y[1500:]"),
+        ("randperm(200)", "randperm(1500)"),
+        ("lr=5e-3", "lr=5e-4"),
+        ("range(24)", "range(12)"),
+        ("epoch % 8 == 7", "epoch % 3 == 2"),
     ),
     "in_batches": changed(sick().script, (WHOLE, PARTS)),
 }
@@ -132,3 +144,16 @@ def test_a_model_above_chance_on_its_first_batches_or_in_any_evaluation_is_no_su
     later.best = 4.0
     assert not list(check(early))
     assert not list(check(later))
+
+
+def test_a_loss_below_the_entropy_of_the_labels_tells_where_few_seen_rows_do_not() -> None:
+    slow = CarryOver("Net", "", 400, Agreement(60, 8, 6), Agreement(2000, 196, 200), best=1.0, evaluations=4, left=0.95)
+    assert list(check(slow))
+    for change in (
+        {"left": 0.99},
+        {"left": math.nan},
+        {"evaluations": 2},
+        {"best": 4.0},
+        {"unseen": Agreement(200, 19, 20)},
+    ):
+        assert not list(check(replace(slow, **change)))

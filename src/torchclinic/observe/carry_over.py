@@ -1,6 +1,7 @@
 """How much of what a classifier has learnt on rows it has seen carries over to rows it has not, at the same moment."""
 
 import math
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MOST_PHASES = 64
 FEWEST_VALUES = 17  # in the inputs; with fewer they are codes
 MOST_VALUES = 4096
+FEWEST_LOSSES = 20
 EARLY = 10  # steps, all of them observed: rows that are new in them have not been learnt from
 
 
@@ -68,6 +70,25 @@ class CarryOverWatch:
                     pairs = sum(n * m for n, m in zip(batch.counts, batch.predicted, strict=True))
                     total.add([rows, sum(batch.hits), pairs / rows])
         return total
+
+
+def unexplained(session: "Session", step: int) -> float:
+    """The share of the labels' entropy that training up to `step` leaves: its loss, mean over the last quarter, over the
+    entropy of the labels seen. NaN unless what is minimized is the plain cross-entropy of one classifier."""
+    streams, directions = list(session.labels.streams.values()), list(session.labels.directions.values())
+    losses = [v for s, v in zip(session.backward.steps, session.backward.values, strict=True) if s < step]
+    late = losses[-(len(losses) // 4) :]
+    if len(streams) != 1 or len(directions) != 1 or len(late) < FEWEST_LOSSES or streams[0].several:
+        return math.nan
+    pairs = zip(directions[0].errors, directions[0].roots, strict=True)
+    if any(batch.weighted for batch in streams[0].batches) or not all(
+        math.isclose(*pair, rel_tol=1e-3) for pair in pairs
+    ):
+        return math.nan
+    counts = [sum(column) for column in zip_longest(*(batch.counts for batch in streams[0].batches), fillvalue=0)]
+    shares = [count / sum(counts) for count in counts if count]
+    entropy = -sum(share * math.log(share) for share in shares)
+    return math.fsum(late) / len(late) / entropy if entropy > 0 else math.nan
 
 
 def agreement(guess: Tensor, labels: Tensor) -> list[Tensor]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from torchclinic.observe.carry_over import unexplained
 from torchclinic.observe.chains import retained
 from torchclinic.observe.records import ModelRecord, OptimizerRecord, ParameterRecord, RunRecord
 from torchclinic.observe.tracks import OptimizerTrack, ParameterTrack, refresh
@@ -165,7 +166,8 @@ def _evaluations(session: "Session") -> Iterator[object]:
     phases = [record for record in session.probing.carry_over.phases.values() if record.unseen.rows]
     for record in phases:
         alike = [other.unseen for other in phases if other.model == record.model]
-        yield replace(record, best=max(unseen.kappa / unseen.error(0.0) for unseen in alike))
+        best = max(unseen.kappa / unseen.error(0.0) for unseen in alike)
+        yield replace(record, best=best, evaluations=len(alike), left=unexplained(session, record.step))
     if session.replicas.comparison is not None:
         yield session.replicas.comparison
 

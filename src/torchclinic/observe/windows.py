@@ -19,7 +19,14 @@ EARLY_SAMPLES = 40  # steps in which the layers are measured whatever the budget
 MOST_BACKWARDS = 5000  # however many optimizers are made
 MOST_NODES = 20_000
 MOST_RECORDS = 2_000
-EVALUATIONS = 4  # phases of evaluation that are looked at whatever the budget
+EVALUATIONS = (
+    1,
+    2,
+    3,
+    4,
+    8,
+    16,
+)  # phases of evaluation that are looked at whatever the budget; then 32, 64, ... within it
 EVALUATION_FORWARDS = 3  # forwards that are observed in each
 SAMPLES = 3  # forwards of one tensor that are no accident; a loss and an accuracy make two
 CALLS = 16  # of a model between two looks at whether its parameters were replaced
@@ -95,7 +102,7 @@ class Windows:
         if evaluating:
             self._count_evaluation()
             later = session.evaluating & (session.evaluating - 1) == 0 and session.budget.allows()
-            if self._evaluation_forwards <= EVALUATION_FORWARDS and (session.evaluating <= EVALUATIONS or later):
+            if self._evaluation_forwards <= EVALUATION_FORWARDS and (session.evaluating in EVALUATIONS or later):
                 self.activate()
         elif self._early() or self._replaced(module) or self._mode_changed(module):
             self.activate()

@@ -6,7 +6,7 @@ Inputs and labels were shuffled, sorted or cut separately. A large network still
 ## Evidence
 At one moment of an evaluation, in the mode the model is in: `seen`, agreement beyond chance (Cohen's kappa) with the
 labels of `seen_rows` rows of a training batch, by an extra forward; `unseen`, that with the labels of `unseen_rows` rows
-in the script's own comparison; `error`, its standard error.
+in the script's own comparison; `error`, its standard error; `left`, training's loss over the entropy of its labels.
 ## When this is fine
 Random labels on purpose; labels that are almost noise (a market's direction). Undecided: integer or coded inputs, whose
 relations (parity, modular sums) may be learnt long after the rows; evaluated inputs of another scale or offset; a model
@@ -28,16 +28,29 @@ from torchclinic.rules.specimens import changed
 RULE = Rule("DAT005", "labels-unrelated", "error", "probe", CarryOver, __doc__)
 
 
-def check(record: CarryOver, *, least: float = 0.2, sure: float = 3.0, near: float = 1.0) -> Iterator[Finding]:
+def check(
+    record: CarryOver,
+    *,
+    least: float = 0.2,
+    sure: float = 3.0,
+    near: float = 1.0,
+    most_left: float = 0.97,
+    nothing: float = 0.05,
+) -> Iterator[Finding]:
     """Let k be kappa on seen rows, u on unseen ones, both proportions of n rows: with chance c, a hit rate a gives
     kappa (a − c)/(1 − c) and the standard error √(a(1 − a)/n)/(1 − c). That at least the share `least` of k carries over
     (u ≥ least · k, the weakest relation that anyone trains for) is rejected where least · k − u exceeds `sure` standard
-    errors of that difference, 0.13 % by chance. And u itself is within `near` of 0, nowhere beyond `sure`."""
+    errors of that difference, 0.13 % by chance. And u itself is within `near` of 0, nowhere beyond `sure`.
+
+    Early in learning by heart k is small and one batch does not show it; the loss of all steps does. Where it `left` less of
+    the labels' entropy than `most_left`, and u is below `nothing` in each of three evaluations, nothing carries over."""
     seen, unseen, early = record.seen, record.unseen, record.early
-    if seen.kappa <= sure * seen.error(0.0):
-        return  # nothing was learnt yet that could carry over
     error = unseen.error(least * seen.kappa)
-    if least * seen.kappa - unseen.kappa <= sure * math.hypot(error, least * seen.error(seen.kappa)):
+    learnt = seen.kappa > sure * seen.error(0.0)
+    apart = least * seen.kappa - unseen.kappa > sure * math.hypot(error, least * seen.error(seen.kappa))
+    sharp = unseen.kappa + sure * unseen.error(0.0) < nothing and 2 * unseen.expected < unseen.rows
+    slowly = record.left < most_left and record.evaluations >= 3 and sharp
+    if not (learnt and apart) and not slowly:
         return
     if record.best > sure or early.kappa > sure * early.error(0.0) or unseen.kappa > near * unseen.error(0.0):
         return
@@ -47,14 +60,18 @@ def check(record: CarryOver, *, least: float = 0.2, sure: float = 3.0, near: flo
             if record.coded
             else "evaluation feeds other inputs than training, or answers are far below chance"
         )
+    what = f"has learnt {seen.kappa:.0%} of what is beyond chance on rows it was trained on"
+    if not (learnt and apart):
+        what = f"leaves {record.left:.0%} of the labels' entropy on the rows it is trained on"
     yield RULE.finding(
-        f"{record.model} has learnt {seen.kappa:.0%} of what is beyond chance on rows it was trained on, and {unseen.kappa:.0%} "
-        f"(± {error:.0%}) on {unseen.rows:.0f} others: their labels have nothing to do with their inputs.",
+        f"{record.model} {what}, and has learnt {unseen.kappa:.0%} (± {error:.0%}) of what is beyond chance on "
+        f"{unseen.rows:.0f} others: their labels have nothing to do with their inputs.",
         line=record.line,
         step=record.step,
         evidence={
             "seen": seen.kappa,
             "seen_rows": round(seen.rows),
+            "left": record.left,
             "unseen": unseen.kappa,
             "error": error,
             "unseen_rows": round(unseen.rows),

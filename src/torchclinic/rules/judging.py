@@ -25,6 +25,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "WIR009": ("WIR006", "WIR007"),
     "LOS009": ("DAT001", "DAT008", "LOS001", "LOS003", "LOS005", "SHP001", "INI004", "INI006", "INI007"),
     "LOS003": ("LOS001",),
+    "DAT005": ("MOD005", "MOD002", "MOD003", "SHP002"),
     "MOD006": ("MOD002",),
     "MOD005": ("MOD006", "MOD002", "MOD004"),
     "ACT001": ("NUM001", "INI005", "INI006", "DAT001", "OPT001", "WIR001"),

@@ -106,3 +106,7 @@ class CarryOver:
     coded: bool = False  # inputs of few distinct values or integers
     unlike: bool = False  # evaluated inputs have another shape, scale or offset
     best: float = 0.0  # over all evaluations, kappa on unseen rows over its standard error
+    evaluations: int = 1
+    left: float = (
+        nan  # cross-entropy of training, mean over the last quarter, over the entropy of its labels; NaN = unknown
+    )

@@ -29,21 +29,16 @@ RULE = Rule("DAT005", "labels-unrelated", "error", "probe", CarryOver, __doc__)
 
 
 def check(
-    record: CarryOver,
-    *,
-    least: float = 0.2,
-    sure: float = 3.0,
-    near: float = 1.0,
-    most_left: float = 0.97,
+    record: CarryOver, *, least: float = 0.2, sure: float = 3.0, near: float = 1.0, most_left: float = 0.97,
     nothing: float = 0.05,
-) -> Iterator[Finding]:
+) -> Iterator[Finding]:  # fmt: skip
     """Let k be kappa on seen rows, u on unseen ones, both proportions of n rows: with chance c, a hit rate a gives
     kappa (a − c)/(1 − c) and the standard error √(a(1 − a)/n)/(1 − c). That at least the share `least` of k carries over
     (u ≥ least · k, the weakest relation that anyone trains for) is rejected where least · k − u exceeds `sure` standard
     errors of that difference, 0.13 % by chance. And u itself is within `near` of 0, nowhere beyond `sure`.
 
     Early in learning by heart k is small and one batch does not show it; the loss of all steps does. Where it `left` less of
-    the labels' entropy than `most_left`, and u is below `nothing` in each of three evaluations, nothing carries over."""
+    the labels' entropy than `most_left`, and after three evaluations u is below `nothing`, nothing carries over."""
     seen, unseen, early = record.seen, record.unseen, record.early
     error = unseen.error(least * seen.kappa)
     learnt = seen.kappa > sure * seen.error(0.0)
@@ -68,16 +63,10 @@ def check(
         f"{unseen.rows:.0f} others: their labels have nothing to do with their inputs.",
         line=record.line,
         step=record.step,
-        evidence={
-            "seen": seen.kappa,
-            "seen_rows": round(seen.rows),
-            "left": record.left,
-            "unseen": unseen.kappa,
-            "error": error,
-            "unseen_rows": round(unseen.rows),
-        },
+        evidence={"seen": seen.kappa, "seen_rows": round(seen.rows), "left": record.left, "unseen": unseen.kappa,
+                  "error": error, "unseen_rows": round(unseen.rows)},
         fix="Shuffle, sort and cut inputs and labels with the same indices; look at a few pairs.",
-    )
+    )  # fmt: skip
 
 
 _SCRIPT = """

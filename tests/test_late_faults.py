@@ -124,3 +124,33 @@ for step in range(150):
 def test_a_gradient_that_is_zero_at_first_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(RISING.replace("FACTOR", "0"), tmp_path, monkeypatch) == [("GRA003", 0)]
     assert found(RISING.replace("FACTOR", "max(0, step / 50 - 1)"), tmp_path, monkeypatch) == []
+
+
+PICTURES = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+model = nn.Sequential(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3))
+optimizer = torch.optim.SGD(model.parameters(), 0.02)
+def pictures(rows):
+    y = torch.randint(0, 3, (rows,))
+    return torch.randn(rows, 1, 8, 8) * (1 + y[:, None, None, None]), y
+for step in range(30):
+    x, y = pictures(ROWS)
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.step()
+model.MODE()
+with torch.no_grad():
+    x, y = pictures(60)
+    print((model(x).argmax(1) == y).float().mean())
+"""
+
+
+def test_batch_norm_over_one_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def codes(rows: str, mode: str) -> list[str]:
+        return [code for code, _ in found(PICTURES.replace("ROWS", rows).replace("MODE", mode), tmp_path, monkeypatch)]
+
+    assert codes("1", "eval") == ["MOD004"]
+    assert codes("16", "eval") == []
+    assert "MOD004" not in codes("1", "train")

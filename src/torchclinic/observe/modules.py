@@ -258,7 +258,8 @@ class ModuleWatch:
             frozen = module.affine and not any(p.requires_grad for p in module.parameters())
             values = tensor.numel() // max(1, module.num_features) if tensor is not None else 0
             tracks = module.running_mean is not None
-            facts = LayerPass(path, "batchnorm", active, frozen, values, tracks)
+            rows = len(tensor) if tensor is not None and tensor.dim() else 0
+            facts = LayerPass(path, "batchnorm", active, frozen, values, rows, tracks)
             if frozen and active:
                 facts.affine_sum = sum(float(parameter.detach().sum()) for parameter in module.parameters())
             forward.layers.append(facts)

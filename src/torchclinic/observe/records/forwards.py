@@ -13,6 +13,7 @@ class LayerPass:
     active: bool  # drops, or normalizes by the batch
     frozen: bool = False  # its own parameters do not require grad
     values_per_channel: int = 0
+    rows: int = 0  # samples it normalizes over
     tracks: bool = False  # keeps running statistics
     probability: float = 0.0
     affine_sum: float = 0.0  # of a frozen, active BatchNorm's own parameters: it changes where an average moves them

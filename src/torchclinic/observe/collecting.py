@@ -163,6 +163,7 @@ def _evaluations(session: "Session") -> Iterator[object]:
         gap.steps = session.step
         yield gap
     yield from session.held_out.uses.values()
+    yield from session.labels.scores
     phases = [record for record in session.probing.carry_over.phases.values() if record.unseen.rows]
     for record in phases:
         alike = [other.unseen for other in phases if other.model == record.model]

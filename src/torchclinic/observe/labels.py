@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from torchclinic.observe.facts import is_plain
-from torchclinic.observe.records import EvaluatedLabels, LabelBatch, LabelStream, LossDirection
+from torchclinic.observe.records import EvaluatedLabels, LabelBatch, LabelStream, LossDirection, ScoreComparison
 
 if TYPE_CHECKING:
     from torchclinic.observe.dataflow import Node
@@ -35,6 +35,7 @@ class LabelWatch:
         self.session = session
         self.streams: dict[str, LabelStream] = {}
         self.loaded: dict[str, LabelStream] = {}  # by the line of the loader
+        self.scores: list[ScoreComparison] = []
         self._drawn: tuple[str, Tensor] | None = None
         self.directions: dict[str, LossDirection] = {}
         self.evaluations: dict[str, EvaluatedLabels] = {}  # by line, the latest
@@ -122,8 +123,28 @@ class LabelWatch:
             made = node.parents[0].producer()
             if made.op == "log_softmax" and len(made.shape) == 2 and result.numel() == made.shape[0] > 1:
                 self._note("negative log-likelihood", node.line, math.log(made.shape[1]), result, -result.mean())
-        elif name == "eq" and self.session.evaluating and not self.session.modules.stack and len(args) == 2:
+        elif name in ("eq", "ne") and not self.session.modules.stack and len(args) == 2:
+            self._scores(node, *args)
+        if name == "eq" and self.session.evaluating and not self.session.modules.stack and len(args) == 2:
             self._compare(node, *args)
+
+    def _scores(self, node: "Node", left: Any, right: Any) -> None:
+        """Numbers beside labels."""
+        if not (is_plain(left) and is_plain(right)) or left.shape != right.shape or left.numel() < LEAST_COMPARED:
+            return
+        if left.is_floating_point() == right.is_floating_point() or torch.bool in (left.dtype, right.dtype):
+            return
+        numbers, labels, place = (left, right, 0) if left.is_floating_point() else (right, left, 1)
+        made = node.parents[place].producer().op if len(node.parents) == 2 else ""
+        if len(self.scores) < MOST_POINTS:
+            seen = ScoreComparison(node.line, self.session.step, made, labels.numel())
+            self.scores.append(seen)
+
+            def receive(values: list[float]) -> None:
+                seen.between, seen.equal = map(int, values)
+
+            numbers = numbers.detach()
+            self.session.measurements.add([(numbers != numbers.round()).sum(), (numbers == labels).sum()], receive)
 
     def _compare(self, node: "Node", left: Any, right: Any) -> None:
         """Decisions beside labels, outside a loss: the evaluation."""

@@ -6,7 +6,15 @@ Numbers that needed a device are filled in when the observer flushes its measure
 from torchclinic.observe.records.backwards import BackwardPass, NonFinite, RetainedGraph
 from torchclinic.observe.records.checkpoints import CheckpointUse, LoadRecord
 from torchclinic.observe.records.data import BatchRun, LoaderRecord, MutatedData, WorkerRandomness
-from torchclinic.observe.records.evaluation import Agreement, CarryOver, EvalPass, HeldOutUse, ModeGap, RandomCall
+from torchclinic.observe.records.evaluation import (
+    Agreement,
+    CarryOver,
+    EvalPass,
+    HeldOutUse,
+    ModeGap,
+    RandomCall,
+    ScoreComparison,
+)
 from torchclinic.observe.records.forwards import ForwardPass, InputFacts, LayerPass, ModelRecord, SoftmaxUse
 from torchclinic.observe.records.labels import EvaluatedLabels, LabelBatch, LabelStream
 from torchclinic.observe.records.losses import Elementwise, LossCall, LossDirection, Operand
@@ -56,6 +64,7 @@ __all__ = [
     "SamplerUse",
     "ScaledClip",
     "SchedulerRecord",
+    "ScoreComparison",
     "SilentCopy",
     "SoftmaxUse",
     "StepRecord",

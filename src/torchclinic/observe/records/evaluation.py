@@ -110,3 +110,15 @@ class CarryOver:
     left: float = (
         nan  # cross-entropy of training, mean over the last quarter, over the entropy of its labels; NaN = unknown
     )
+
+
+@dataclass(slots=True)
+class ScoreComparison:
+    """Numbers that are no integers, compared with integers for equality."""
+
+    line: str
+    step: int
+    made: str  # the operation that made the numbers
+    rows: int
+    between: int = 0  # of the numbers, how many lie between two integers
+    equal: int = 0

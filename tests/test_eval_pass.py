@@ -137,6 +137,26 @@ def test_where_a_change_says_nothing_the_reason_is_given(model: nn.Module, reaso
     assert found.mixing != found.mixing  # not measured
 
 
+class Graph(nn.Module):
+    """Nodes take up what their neighbours are."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.layer, self.dropout = nn.Linear(6, 3), dropout
+
+    def forward(self, x: Tensor, adjacent: Tensor) -> Tensor:
+        return F.dropout(adjacent @ self.layer(x), self.dropout)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_rows_that_belong_together_are_run_together(dropout: float) -> None:
+    nodes = 2 * MOST_ROWS
+    found = look(Graph(dropout), torch.randn(nodes, 6), torch.rand(nodes, nodes))
+    assert found.rows == nodes
+    assert "belong together" in found.mixing_reason
+    assert (found.difference > 0) == bool(dropout)
+
+
 @pytest.mark.parametrize(
     "args",
     [(torch.randn(3, 6),), (torch.randn(8, 6), torch.randn(4, 6)), (torch.tensor(1.0),)],

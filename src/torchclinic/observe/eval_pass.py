@@ -36,17 +36,24 @@ def eval_pass(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], s
     rows = common_rows(args, kwargs)
     if rows < LEAST_ROWS:
         return None
-    rows = min(rows, MOST_ROWS)
+    whole, rows, together = rows, min(rows, MOST_ROWS), ""
     with untouched(model), torch.no_grad():
         model.eval()
         runner = _Runner(model, *first_rows((args, kwargs), rows))
-        first = runner(seed=0)
+        try:
+            first = runner(seed=0)
+        except (RuntimeError, IndexError, ValueError):
+            if rows == whole:
+                raise
+            together = f"it does not run on {rows} of its {whole} rows alone: they belong together, as in a graph"
+            rows, runner = whole, _Runner(model, args, kwargs)
+            first = runner(seed=0)
         second = runner(seed=1, record=True)
         if not first:
             return None
         result = EvalPass(type(model).__name__, user_line(4), step, rows, change(first, second), tuple(runner.calls))
         result.example = " ".join(str(tuple(tensor.shape)) for tensor in first)
-        result.mixing_reason = _unclear(model, first, rows) or runner.batch_statistics
+        result.mixing_reason = together or _unclear(model, first, rows) or runner.batch_statistics
         if not result.mixing_reason:
             _mix(result, runner, first, rows)
     return result

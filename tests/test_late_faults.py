@@ -154,3 +154,29 @@ def test_batch_norm_over_one_picture(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert codes("1", "eval") == ["MOD004"]
     assert codes("16", "eval") == []
     assert "MOD004" not in codes("1", "train")
+
+
+PAIR = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+G = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 2))
+D = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+opt_g, opt_d = torch.optim.Adam(G.parameters(), 1e-3), torch.optim.Adam(D.parameters(), 1e-3)
+bce = nn.BCEWithLogitsLoss()
+for step in range(40):
+    real, fake = torch.randn(32, 2) + 2, G(torch.randn(32, 4))
+    BEFORE
+    (bce(D(real), torch.ones(32, 1)) + bce(D(fake.detach()), torch.zeros(32, 1))).backward()
+    opt_d.step()
+    AFTER
+    opt_g.zero_grad()
+    bce(D(fake), torch.ones(32, 1)).backward()
+    opt_g.step()
+"""
+
+
+def test_what_another_loss_leaves_on_an_optimizers_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = PAIR.replace("BEFORE", "pass").replace("AFTER", "opt_d.zero_grad()")
+    assert [code for code, _ in found(late, tmp_path, monkeypatch)] == ["WIR001"]
+    assert found(PAIR.replace("BEFORE", "opt_d.zero_grad()").replace("AFTER", "pass"), tmp_path, monkeypatch) == []

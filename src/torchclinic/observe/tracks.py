@@ -94,6 +94,12 @@ class OptimizerTrack:
         self.input_backwards = False
         self.path_exists = True
         self.reached_since_step = 0
+        self.reached_line = ""  # of the last backward that reached it
+        self.left_line = ""  # a backward that reached it, if another optimizer has stepped since
+        self.foreign_line = ""  # ... and a further backward has added to its gradients
+
+    def forget_foreign(self) -> None:
+        self.left_line = self.foreign_line = ""
 
     def parameters(self) -> list[Tensor]:
         optimizer = self.ref()

@@ -113,6 +113,8 @@ class TrainingWatch:
                 optimizer.mark("I" if record.inputs_reached else "B")
                 optimizer.backwards += 1
                 optimizer.backwards_uncleared += 1
+                optimizer.foreign_line = optimizer.left_line
+                optimizer.reached_line = record.line
                 optimizer.reached_since_step += 1
                 optimizer.cleared_after_backward = False
                 optimizer.input_backwards = optimizer.input_backwards or record.inputs_reached > 0
@@ -174,6 +176,7 @@ class TrainingWatch:
         track.clear_line = user_line()
         track.cleared_after_backward = track.backwards_uncleared > 0
         track.backwards_uncleared = 0
+        track.forget_foreign()
         if self.session.active:
             self._forwards_of(track)
             for parameter in track.parameters():
@@ -211,6 +214,7 @@ class TrainingWatch:
         for known in tracks:
             known.owners.add(track.index)
         record.owned = len(owned)
+        record.foreign_line = track.foreign_line
         record.path_exists = track.reached_since_step > 0 or track.backwards == 0
         record.left_by_backward = any(known.left for known in tracks)
         pairs = [
@@ -263,6 +267,10 @@ class TrainingWatch:
                 known = self.track(parameter)
                 known.consumed = parameter.grad is not None
                 known.stale = False
+        for other in self.optimizers.values():
+            if other is not track and self.session.active and other.backwards_uncleared:
+                other.left_line = other.reached_line
+        track.forget_foreign()
         track.mark("S", self.session.active)
         track.steps += 1
         track.backwards = track.backwards_uncleared = track.reached_since_step = 0

@@ -6,7 +6,8 @@ adds to it: after t steps the update is the sum of t gradients, old ones include
 ## Evidence
 `stale`: parameters whose gradient had already been consumed by a step of their optimizer, was not cleared, and was
 consumed again. The decision falls at the second step, not at the backward in between: in a GAN the generator's backward
-leaves gradients on the discriminator, and the discriminator's optimizer clears them before they are used.
+leaves gradients on the discriminator, and the discriminator's optimizer clears them before they are used. Where it clears
+directly after its own step instead, they stay, and are added to its next gradients (`foreign_backward`).
 ## When this is fine
 Accumulation: several backwards, one step, one clear. It is not reported. Clearing at some steps only is WIR010.
 ## Fix
@@ -17,7 +18,7 @@ PyTorch documentation, `torch.optim.Optimizer.zero_grad`.
 
 from collections.abc import Iterator
 
-from torchclinic.observe.records import RunRecord
+from torchclinic.observe.records import RunRecord, StepRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 
@@ -29,7 +30,12 @@ def check(run: RunRecord) -> Iterator[Finding]:
     if sum(step.observed for step in run.steps_seen) < 2:
         raise Undecided("fewer than two steps of an optimizer were observed")
     for optimizer in run.optimizers:
-        stale = [step for step in run.steps_seen if step.optimizer == optimizer.index and step.stale]
+        own = [step for step in run.steps_seen if step.optimizer == optimizer.index]
+        stale = [step for step in own if step.stale]
+        foreign = [step for step in own if step.foreign_line]
+        if len(foreign) >= 3 and 2 * len(foreign) > len(own):
+            yield _left_over(foreign, len(own))
+            continue
         first = optimizer.pattern.find("S")
         if not stale or "Z" in optimizer.pattern[first:].rstrip("Z"):
             continue
@@ -43,6 +49,19 @@ def check(run: RunRecord) -> Iterator[Finding]:
             evidence={"stale_parameters": step.stale, "owned_parameters": step.owned, "steps_affected": len(stale)},
             fix="Call `optimizer.zero_grad()` in every iteration, before `loss.backward()`.",
         )
+
+
+def _left_over(steps: list[StepRecord], seen: int) -> Finding:
+    step = steps[0]
+    return RULE.finding(
+        f"{len(steps)} of {seen} steps of {step.name} use gradients of another optimizer's loss as well: its backward "
+        f"reaches these parameters, and nothing clears them before the next backward of their own.",
+        where=step.example,
+        line=step.clear_line or step.line,
+        step=step.step,
+        evidence={"steps": len(steps), "steps_seen": seen, "foreign_backward": step.foreign_line},
+        fix="Call this optimizer's `zero_grad()` directly before its own `backward()`, not after its step.",
+    )
 
 
 def sick() -> Specimen:

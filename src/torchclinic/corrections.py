@@ -222,6 +222,16 @@ def _drawn_at_random(statement: Statement, finding: Finding) -> str | None:
     return None
 
 
+def _permuted(statement: Statement, finding: Finding) -> str | None:
+    order = finding.evidence.get("order", "")
+    for call in statement.calls():
+        if _name(call) in ("view", "reshape") and isinstance(call.func, ast.Attribute) and call.args and order:
+            inner = call.func.value
+            if not (isinstance(inner, ast.Name) and inner.id == "torch"):
+                return statement.edited((call, f"{statement.text(inner)}.permute({order})"))
+    return None
+
+
 _CORRECTIONS: dict[str, Correct] = {
     "LOS001": _without("softmax"),
     "LOS002": _without("sigmoid"),
@@ -229,6 +239,7 @@ _CORRECTIONS: dict[str, Correct] = {
     "LOS006": _swap_arguments,
     "SHP001": _same_shape,
     "SHP003": _same_shape,
+    "SHP008": _permuted,
     "WIR001": _clear_before,
     "MOD001": _mode_before("train"),
     "MOD002": _mode_before("eval"),

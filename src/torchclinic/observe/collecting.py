@@ -42,7 +42,7 @@ def collect(session: "Session") -> RunRecord:
         *run.layers,
         *session.losses.calls, *session.operations.elementwise, *session.operations.softmaxes.values(),
         *memory.overlapping, *memory.mutated.values(),
-        *memory.copies.values(), *memory.pinned, *checkpoints.pinned, *modules.forwards, *modules.inputs,
+        *memory.copies.values(), *memory.renames.values(), *memory.pinned, *checkpoints.pinned, *modules.forwards, *modules.inputs,
         *training.backward_passes, *training.steps, *run.optimizers, *run.parameters,
         *(record for record, _ in session.schedules.schedulers.values()), *session.loaders.records.values(),
         *checkpoints.uses, *checkpoints.loads,

@@ -2,6 +2,8 @@
 
 import sys
 import weakref
+from itertools import accumulate, permutations
+from operator import mul
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 from torchclinic.observe.dataflow import Node
 from torchclinic.observe.facts import is_plain, shares_memory
 from torchclinic.observe.lines import user_line
-from torchclinic.observe.records import MutatedData, OverlappingWrite, PinnedStorage, SilentCopy
+from torchclinic.observe.records import AxesRenamed, MutatedData, OverlappingWrite, PinnedStorage, SilentCopy
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
@@ -19,6 +21,8 @@ COPY_FLOOR = 1 << 20  # bytes
 VIEW_FLOOR = 1 << 16
 OWN_REFERENCES = 3  # to a base tensor that only its view keeps: the view's, a local name's, and the count's own
 MOST_MUTATED = 50
+MOST_DIMENSIONS = 6
+_NAMING = {"view", "reshape", "view_as", "reshape_as", "unflatten"}
 
 
 class MemoryWatch:
@@ -31,6 +35,7 @@ class MemoryWatch:
         self._copy_steps: dict[tuple[str, str], set[int]] = {}
         self._views: list[tuple[weakref.ref[Tensor], weakref.ref[Tensor], int, str, int, int]] = []
         self.pinned: list[PinnedStorage] = []
+        self.renames: dict[str, AxesRenamed] = {}  # by line
 
     def written(self, name: str, tensor: Any) -> None:
         """An operation writes to `tensor`; are its elements in one place?"""
@@ -52,6 +57,17 @@ class MemoryWatch:
         steps.add(self.session.step)
         copy.calls += 1
         copy.steps = len(steps)
+
+    def renamed(self, name: str, node: Node, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+        """A view that keeps the batch: does it treat the other dimensions as if they lay in another order?"""
+        if before[0] != after[0] or (node.parents and node.parents[0].op in _NAMING):
+            return  # an earlier view gave the dimensions their meaning
+        order = order_of_view(before, after)
+        known = self.renames.get(node.line)
+        if known is not None:
+            known.calls += bool(order)
+        elif order:
+            self.renames[node.line] = AxesRenamed(node.line, node.where, name, self.session.step, before, after, order)
 
     def changed(self, name: str, node: Node, result: Tensor) -> None:
         """An arithmetic in-place change of a piece of a larger tensor of data."""
@@ -112,3 +128,23 @@ class MemoryWatch:
             if len({step for step, _, _ in found}) >= 3 and not any(pin.line == line for pin in self.pinned):
                 used, held = sum(f[1] for f in found), sum(f[2] for f in found)
                 self.pinned.append(PinnedStorage(line, "memory", len(found), used, held))
+
+
+def order_of_view(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:
+    """The order of the dimensions (of the shape that has more of them) in which the other shape is made by merging
+    neighbours, where in the order they have it is not. Empty if they fit as they lie, or in no order.
+
+    `(8, 60, 3)` viewed as `(8, 3, 60)` gives `(0, 2, 1)`; `(8, 4, 60, 16)` viewed as `(8, 60, 64)` gives `(0, 2, 1, 3)`.
+    """
+    fine, coarse = (before, after) if len(before) >= len(after) else (after, before)
+    if len(fine) > MOST_DIMENSIONS or _merges(fine, coarse):
+        return ()
+    for rest in permutations(range(1, len(fine))):
+        if _merges(tuple(fine[i] for i in (0, *rest)), coarse):
+            return (0, *rest)
+    return ()
+
+
+def _merges(fine: tuple[int, ...], coarse: tuple[int, ...]) -> bool:
+    """Whether each boundary between dimensions of `coarse` is one of `fine`."""
+    return set(accumulate(coarse, mul)) <= set(accumulate(fine, mul))

@@ -34,6 +34,7 @@ _WRITES = {
     "neg_",
 }
 _MUTATING = {"add_", "sub_", "mul_", "div_", "pow_", "neg_", "clamp_", "sqrt_", "log_"}
+_VIEWS = {"view", "reshape", "view_as", "reshape_as"}
 _COPYING = {"reshape", "contiguous", "flatten", "ravel"}
 _SOFTMAXES = {"softmax", "log_softmax"}
 _SLICES = {"getitem", "select", "narrow", "detach"}
@@ -105,6 +106,8 @@ class OperationWatch:
             session.memory.copied(name, node, result, args[0])
         elif name in _MUTATING:
             session.memory.changed(name, node, result)
+        if name in _VIEWS and result.dim() > 2 and result.is_floating_point():
+            session.memory.renamed(name, node, tuple(args[0].shape), tuple(result.shape))
         if name in _OUTER and len(self.elementwise) < LIST_CAP:
             self._outer(name, node, result, args)
         if name in _SPREAD and result.dim() == 0:

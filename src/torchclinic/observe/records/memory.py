@@ -31,3 +31,17 @@ class PinnedStorage:
     used: int  # bytes
     held: int  # bytes
     name: str = ""
+
+
+@dataclass(slots=True)
+class AxesRenamed:
+    """A view of a batch that splits or merges its dimensions as if they lay in another order; no element moves."""
+
+    line: str
+    where: str
+    operation: str
+    step: int
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    order: tuple[int, ...]  # of the shape with more dimensions: in this order they are what the other one is made of
+    calls: int = 1

@@ -112,3 +112,13 @@ def fingerprint(tensor: Tensor) -> tuple[float, ...]:
 
 def shares_memory(a: Tensor, b: Tensor) -> bool:
     return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr() != 0
+
+
+def finite_input(tensor: Tensor) -> Tensor:
+    """Whether all numbers are finite; minus infinity counts as finite in an additive mask: beside zeros only, or where
+    positions stand beside positions (the last two dimensions are equal)."""
+    finite = torch.isfinite(tensor)
+    masked = finite | (tensor == -torch.inf)
+    if tensor.dim() > 1 and tensor.shape[-1] == tensor.shape[-2]:
+        return masked.all()
+    return finite.all() | (masked & (~finite | (tensor == 0))).all()

@@ -61,7 +61,7 @@ class LossWatch:
         fill_loss(call, prediction, target, session.measurements)
         self.calls.append(call)
         if call.training:
-            session.probing.label(name, prediction, target)
+            session.probing.label(name, prediction, target, bound.get("ignore_index", -100))
             session.labels.look(name, bound, call.line)
         return call
 

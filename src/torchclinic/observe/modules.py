@@ -14,7 +14,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import is_lazy
 
 from torchclinic.observe.dataflow import Node, tensors_in
-from torchclinic.observe.facts import is_plain
+from torchclinic.observe.facts import finite_input, is_plain
 from torchclinic.observe.lines import user_line, user_name
 from torchclinic.observe.records import BatchRun, ForwardPass, InputFacts, LayerPass
 from torchclinic.observe.windows import SAMPLES
@@ -222,7 +222,7 @@ class ModuleWatch:
             forward.input_finite = forward.input_finite and all(values)
 
         if floats and len({tensor.device for tensor in floats}) == 1:
-            self.session.measurements.add([torch.isfinite(tensor).all() for tensor in floats], receive)
+            self.session.measurements.add([finite_input(tensor) for tensor in floats], receive)
 
     def _end(self, forward: ForwardPass, module: nn.Module, result: Any) -> None:
         self.ran[id(module)] = self.ran.get(id(module), 0) + forward.with_grad

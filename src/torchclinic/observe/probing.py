@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from torchclinic.errors import InputError
+from torchclinic.observe.answers import AnswerWatch
 from torchclinic.observe.carry_over import CarryOverWatch
 from torchclinic.observe.eval_pass import eval_pass, print_of
 from torchclinic.observe.frames import hushed
@@ -41,6 +42,7 @@ class Probing:
         self.eval_passes: list[EvalPass] = []
         self.gaps: dict[int, ModeGap] = {}
         self.carry_over = CarryOverWatch(session)
+        self.answers = AnswerWatch(session)
         self._done: set[tuple[int, bool]] = set()
         self._prints: dict[int, tuple[float, ...]] = {}  # of the batch at the first look
         self._kept: dict[int, KeptBatch] = {}
@@ -49,6 +51,8 @@ class Probing:
 
     def look(self, model: nn.Module, track: "ModelTrack", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Called before a training forward of `model` with these arguments."""
+        if not _unsuitable(model, track, args, kwargs):
+            self._try(lambda: self.answers.look(model, track, args, kwargs))
         later = self.session.step >= LATER_STEP
         key = (track.index, later)
         if key in self._done or not (later or self.session.step == 0) or track.index > 3:
@@ -95,8 +99,9 @@ class Probing:
         if kept is not None:
             self._kept[track.index] = self._latest = kept
 
-    def label(self, function: str, prediction: Tensor, target: Tensor) -> None:
+    def label(self, function: str, prediction: Tensor, target: Tensor, ignored: object = None) -> None:
         """Called at a loss with gradients."""
+        self.answers.loss(function, target, ignored)
         if self._latest is not None:
             label(self._latest, function, prediction, target)
 

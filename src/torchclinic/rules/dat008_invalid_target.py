@@ -6,7 +6,7 @@ parameter NaN within one step.
 ## Evidence
 Smallest and largest index and the number of classes; or the operand that is not finite.
 ## When this is fine
-The loss's `ignore_index`.
+The loss's `ignore_index`; minus infinity in an additive mask that the model is given.
 ## Fix
 Number the classes from 0; filter or impute missing values before training.
 ## References

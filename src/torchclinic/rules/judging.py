@@ -127,8 +127,8 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
 # their absence means that what the rule looks for did not happen
 _ALWAYS = {seen.CheckpointUse, seen.LoadRecord, seen.PinnedStorage, seen.OverlappingWrite, seen.SilentCopy}
 _EVENTS = _ALWAYS | {
-    seen.AxesRenamed, seen.Elementwise, seen.SchedulerRecord, seen.LoaderRecord, seen.MutatedData, seen.RetainedGraph,
-    seen.ScaledClip, seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse, seen.HalfUse, seen.HeldOutUse,
+    seen.AnswerInInput, seen.AxesRenamed, seen.Elementwise, seen.SchedulerRecord, seen.LoaderRecord, seen.MutatedData,
+    seen.RetainedGraph, seen.ScaledClip, seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse, seen.HalfUse, seen.HeldOutUse,
     seen.ScoreComparison, seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison,
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from torchclinic.observe.records.checkpoints import CheckpointUse, LoadRecord
 from torchclinic.observe.records.data import BatchRun, LoaderRecord, MutatedData, WorkerRandomness
 from torchclinic.observe.records.evaluation import (
     Agreement,
+    AnswerInInput,
     CarryOver,
     EvalPass,
     HeldOutUse,
@@ -27,6 +28,7 @@ from torchclinic.observe.records.updates import ClipUse, DecayUse, HalfUse, Scal
 
 __all__ = [
     "Agreement",
+    "AnswerInInput",
     "AxesRenamed",
     "BackwardPass",
     "BatchRun",

@@ -122,3 +122,17 @@ class ScoreComparison:
     rows: int
     between: int = 0  # of the numbers, how many lie between two integers
     equal: int = 0
+
+
+@dataclass(slots=True)
+class AnswerInInput:
+    """A sequence model whose targets are tokens of its own input."""
+
+    model: str
+    line: str  # of the loss
+    step: int
+    shift: int  # the target at t is the input at t + shift
+    share: float  # of the targets for which this holds
+    positions: int = 0  # after which the input was changed
+    changed: int = 0  # of them, how often an output up to the position changed
+    reason: str = ""  # why this is not known

@@ -100,7 +100,7 @@ class Node:
         self.cuts: list[tuple[str, str]] = []  # numpy, item, tolist ... taken from it
         self.maximum: float | None = None
         self.zero: float | None = None
-        self.scale = 0.0
+        self.scale = 0.0  # the probability of a dropout; the number by which a scalar is multiplied
         self.inserted_axis = op == "unsqueeze"
         self.grad_name = ""
 

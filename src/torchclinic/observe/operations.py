@@ -34,6 +34,7 @@ _WRITES = {
     "neg_",
 }
 _MUTATING = {"add_", "sub_", "mul_", "div_", "pow_", "neg_", "clamp_", "sqrt_", "log_"}
+_SCALING = {"mul", "div", "mul_", "div_"}
 _VIEWS = {"view", "reshape", "view_as", "reshape_as"}
 _COPYING = {"reshape", "contiguous", "flatten", "ravel"}
 _SOFTMAXES = {"softmax", "log_softmax"}
@@ -108,6 +109,8 @@ class OperationWatch:
             session.memory.changed(name, node, result)
         if name in _VIEWS and result.dim() > 2 and result.is_floating_point():
             session.memory.renamed(name, node, tuple(args[0].shape), tuple(result.shape))
+        if name in _SCALING and result.dim() == 0 and len(args) == 2 and isinstance(args[1], int | float) and args[1]:
+            node.scale = 1 / args[1] if name.startswith("div") else float(args[1])
         if name in _OUTER and len(self.elementwise) < LIST_CAP:
             self._outer(name, node, result, args)
         if name in _SPREAD and result.dim() == 0:

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torchclinic.observe.dataflow import Node
 from torchclinic.observe.facts import is_plain
 from torchclinic.observe.lines import user_line, user_name
-from torchclinic.observe.records import BackwardPass, ForwardPass, RetainedGraph, StepRecord
+from torchclinic.observe.records import BackwardPass, ForwardPass, RetainedGraph, StepRecord, UnevenTerms
+from torchclinic.observe.terms import uneven
 from torchclinic.observe.tracks import OptimizerTrack, ParameterTrack, graph_leaves, initial_facts, nonzero, rows_equal
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class TrainingWatch:
         self.parameters: dict[int, ParameterTrack] = {}
         self.backward_passes: list[BackwardPass] = []
         self.steps: list[StepRecord] = []
+        self.uneven_terms: list[UnevenTerms] = []
         self.backwards = 0
         self.inside_step = 0
         self.root_refs: list[tuple[int, str, weakref.ref[Tensor]]] = []
@@ -85,6 +87,8 @@ class TrainingWatch:
         self._reach(record, leaves)
         self._stale()
         if node is not None:
+            if not self.uneven_terms and (found := uneven(session, node, session.step)) is not None:
+                self.uneven_terms.append(found)
             node.root_step = session.step
             session.flow.mark_used(node)
         self.backward_passes.append(record)

@@ -28,9 +28,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "DAT005": ("MOD005", "MOD002", "MOD003", "SHP002"),
     "MOD006": ("MOD002",),
     "MOD005": ("MOD006", "MOD002", "MOD004"),
-    "ACT001": ("NUM001", "INI005", "INI006", "DAT001", "OPT001", "WIR001"),
+    "ACT001": ("NUM001", "LOS014", "INI005", "INI006", "DAT001", "OPT001", "WIR001"),
     "ACT002": ("INI006", "INI004", "DAT001", "OPT001"),
     "ACT003": (
+        "LOS014",
         "LOS001",
         "LOS004",
         "INI002",
@@ -129,7 +130,7 @@ _ALWAYS = {seen.CheckpointUse, seen.LoadRecord, seen.PinnedStorage, seen.Overlap
 _EVENTS = _ALWAYS | {
     seen.AnswerInInput, seen.AxesRenamed, seen.Elementwise, seen.SchedulerRecord, seen.LoaderRecord, seen.MutatedData,
     seen.RetainedGraph, seen.ScaledClip, seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse, seen.HalfUse, seen.HeldOutUse,
-    seen.ScoreComparison, seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison,
+    seen.ScoreComparison, seen.UnevenTerms, seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison,
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from torchclinic.observe.records.evaluation import (
 )
 from torchclinic.observe.records.forwards import ForwardPass, InputFacts, LayerPass, ModelRecord, SoftmaxUse
 from torchclinic.observe.records.labels import EvaluatedLabels, LabelBatch, LabelStream
-from torchclinic.observe.records.losses import Elementwise, LossCall, LossDirection, Operand
+from torchclinic.observe.records.losses import Elementwise, LossCall, LossDirection, Operand, UnevenTerms
 from torchclinic.observe.records.memory import AxesRenamed, OverlappingWrite, PinnedStorage, SilentCopy
 from torchclinic.observe.records.optimizers import OptimizerRecord, SchedulerRecord, StepRecord
 from torchclinic.observe.records.parameters import ParameterRecord
@@ -71,6 +71,7 @@ __all__ = [
     "SilentCopy",
     "SoftmaxUse",
     "StepRecord",
+    "UnevenTerms",
     "WorkerRandomness",
     "WrapperBypass",
 ]

@@ -77,3 +77,19 @@ class LossDirection:
     roots: list[float]
     chance: float  # the error of guessing
     optimizers: int = 1
+
+
+@dataclass(slots=True)
+class UnevenTerms:
+    """A loss that adds a sum over a batch to a mean over the same batch."""
+
+    line: str  # of the sum
+    mean_line: str
+    step: int
+    operation: str
+    mean_operation: str
+    rows: int  # of the batch
+    summed: int  # numbers in the sum
+    averaged: int  # numbers in the mean
+    factor: float  # of the sum
+    mean_factor: float

@@ -39,6 +39,7 @@ from torchclinic.observe.scaling import ScaleWatch
 from torchclinic.observe.schedules import ScheduleWatch
 from torchclinic.observe.statistics import StatisticsWatch
 from torchclinic.observe.stepping import StepWatch
+from torchclinic.observe.target_scales import ScaleOfTargets
 from torchclinic.observe.training import TrainingWatch
 from torchclinic.observe.updates import UpdateWatch
 from torchclinic.observe.windows import Windows
@@ -90,6 +91,7 @@ class Session:
         self.missed = ""  # why the witness did not see what happened last, if so
         self.statistics = StatisticsWatch(self)
         self.labels = LabelWatch(self)
+        self.target_scales = ScaleOfTargets(self)
         self.updates = UpdateWatch(self)
         self.held_out = HeldOutWatch(self)
         self.workers = WorkerWatch(self)

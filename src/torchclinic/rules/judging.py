@@ -15,9 +15,9 @@ WINDOW = 16  # steps by which the beginning of a finding may be late
 
 # code -> codes that bring it about; the first that was found is its cause
 CAUSES: dict[str, tuple[str, ...]] = {
-    "NUM001": ("DAT008", "LOS008", "DAT001", "INI004", "INI006", "GRA002", "OPT001"),
-    "OPT001": ("DAT008", "LOS008", "DAT001", "INI004", "INI006", "GRA002", "SHP001", "OPT005", "WIR001"),
-    "OPT002": ("OPT003", "OPT006", "DAT001", "ACT001", "GRA001"),
+    "NUM001": ("DAT008", "LOS008", "DAT001", "DAT009", "INI004", "INI006", "GRA002", "OPT001"),
+    "OPT001": ("DAT008", "LOS008", "DAT001", "DAT009", "INI004", "INI006", "GRA002", "SHP001", "OPT005", "WIR001"),
+    "OPT002": ("OPT003", "OPT006", "DAT001", "DAT009", "ACT001", "GRA001"),
     "WIR008": ("NUM002", "WIR002", "WIR007", "WIR004", "WIR006", "INI002"),
     "WIR002": ("WIR010",),
     "WIR001": ("WIR010",),
@@ -25,10 +25,11 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "WIR009": ("WIR006", "WIR007"),
     "LOS009": ("DAT001", "DAT008", "LOS001", "LOS003", "LOS005", "SHP001", "INI004", "INI006", "INI007"),
     "LOS003": ("LOS001",),
+    "DAT009": ("LOS007", "SHP001", "WIR007", "WIR006", "WIR004", "WIR002", "OPT003"),
     "MOD006": ("MOD002",),
     "MOD005": ("MOD006", "MOD002", "MOD004"),
-    "ACT001": ("NUM001", "INI005", "INI006", "DAT001", "OPT001", "WIR001"),
-    "ACT002": ("INI006", "INI004", "DAT001", "OPT001"),
+    "ACT001": ("NUM001", "INI005", "INI006", "DAT001", "DAT009", "OPT001", "WIR001"),
+    "ACT002": ("INI006", "INI004", "DAT001", "DAT009", "OPT001"),
     "ACT003": (
         "LOS001",
         "LOS004",
@@ -44,10 +45,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
     "GRA001": ("INI003", "INI002", "ACT002", "LOS001"),
     "INI005": ("INI001", "INI002"),
-    "GRA002": ("LOS008", "INI004", "INI006", "DAT001", "DST002"),
+    "GRA002": ("LOS008", "INI004", "INI006", "DAT001", "DAT009", "DST002"),
     "OPT004": ("OPT003",),
     "DST001": ("DST004",),
-    "OPT006": ("DST002",),
+    "OPT006": ("DST002", "DAT009"),
     "INI001": ("INI002",),
     "INI006": ("INI003", "INI004", "INI002", "INI001"),
 }

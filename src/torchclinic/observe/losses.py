@@ -63,6 +63,7 @@ class LossWatch:
         if call.training:
             session.probing.label(name, prediction, target)
             session.labels.look(name, bound, call.line)
+            session.class_weights.look(name, bound, call.line)
             session.target_scales.look(name, bound, call.line)
         return call
 

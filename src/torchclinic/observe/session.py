@@ -15,6 +15,7 @@ from torchclinic.observe.backward import BackwardWatch
 from torchclinic.observe.batches import BatchWatch
 from torchclinic.observe.budget import Budget
 from torchclinic.observe.checkpoints import CheckpointWatch
+from torchclinic.observe.class_weights import ClassWeightWatch
 from torchclinic.observe.compiling import CompileWatch
 from torchclinic.observe.dataflow import Dataflow
 from torchclinic.observe.facts import Measurements
@@ -91,6 +92,7 @@ class Session:
         self.missed = ""  # why the witness did not see what happened last, if so
         self.statistics = StatisticsWatch(self)
         self.labels = LabelWatch(self)
+        self.class_weights = ClassWeightWatch(self)
         self.target_scales = ScaleOfTargets(self)
         self.updates = UpdateWatch(self)
         self.held_out = HeldOutWatch(self)

@@ -128,7 +128,7 @@ _ALWAYS = {seen.CheckpointUse, seen.LoadRecord, seen.PinnedStorage, seen.Overlap
 _EVENTS = _ALWAYS | {
     seen.Elementwise, seen.SchedulerRecord, seen.LoaderRecord, seen.MutatedData, seen.RetainedGraph, seen.ScaledClip,
     seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse, seen.HalfUse, seen.HeldOutUse,
-    seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison,
+    seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison, seen.WeightedLabels,
 }  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """What a loss compares the outputs with."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import permutations
 from math import nan, sqrt
 
 
@@ -31,3 +33,32 @@ class RegressionTargets:
     def error(self, loss: float) -> float:
         """A loss in the unit of the targets: root mean square for squares, else the least mean distance it allows."""
         return sqrt(loss) if self.function == "mse_loss" else loss / self.delta
+
+
+@dataclass(slots=True)
+class WeightedLabels:
+    """The labels that one line's weighted loss met on observed steps, call by call, and the weights it gives them."""
+
+    function: str
+    line: str
+    step: int
+    weights: tuple[float, ...]  # per class; BCE: of the positives of each column, then of the negatives (1)
+    binary: bool  # weights and counts are those of BCE
+    rows_share: float  # samples over labels: the pixels of an image are not independent
+    counts: list[tuple[int, ...]] = field(default_factory=list)  # in the order of the weights
+    changed: bool = False  # the weights were not the same in every call
+
+    def halves(self) -> tuple[list[int], list[int]]:
+        """How often each came, in the first and in the second half of the calls."""
+        middle = len(self.counts) // 2
+        first, second = (
+            [sum(column) for column in zip(*half, strict=True)] for half in (self.counts[:middle], self.counts[middle:])
+        )
+        return first, second
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """The places that may be compared: two classes, or positives and negatives of one column; weights of 0 left out."""
+        half = len(self.weights) // 2
+        for i, j in permutations([place for place, weight in enumerate(self.weights) if weight > 0], 2):
+            if not self.binary or abs(i - j) == half:
+                yield i, j

@@ -40,6 +40,7 @@ from torchclinic.observe.scaling import ScaleWatch
 from torchclinic.observe.schedules import ScheduleWatch
 from torchclinic.observe.statistics import StatisticsWatch
 from torchclinic.observe.stepping import StepWatch
+from torchclinic.observe.target_networks import TargetNetworkWatch
 from torchclinic.observe.target_scales import ScaleOfTargets
 from torchclinic.observe.training import TrainingWatch
 from torchclinic.observe.updates import UpdateWatch
@@ -93,6 +94,7 @@ class Session:
         self.statistics = StatisticsWatch(self)
         self.labels = LabelWatch(self)
         self.class_weights = ClassWeightWatch(self)
+        self.target_networks = TargetNetworkWatch(self)
         self.target_scales = ScaleOfTargets(self)
         self.updates = UpdateWatch(self)
         self.held_out = HeldOutWatch(self)

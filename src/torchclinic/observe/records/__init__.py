@@ -15,7 +15,7 @@ from torchclinic.observe.records.optimizers import OptimizerRecord, SchedulerRec
 from torchclinic.observe.records.parameters import ParameterRecord
 from torchclinic.observe.records.ranks import ReplicaComparison, SamplerUse, WrapperBypass
 from torchclinic.observe.records.run import Failure, RunRecord
-from torchclinic.observe.records.targets import RegressionTargets, WeightedLabels
+from torchclinic.observe.records.targets import RegressionTargets, TargetNetwork, WeightedLabels
 from torchclinic.observe.records.updates import ClipUse, DecayUse, HalfUse, ScaledClip
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "SchedulerRecord",
     "SilentCopy",
     "StepRecord",
+    "TargetNetwork",
     "WeightedLabels",
     "WorkerRandomness",
     "WrapperBypass",

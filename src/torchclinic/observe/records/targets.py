@@ -62,3 +62,20 @@ class WeightedLabels:
         for i, j in permutations([place for place, weight in enumerate(self.weights) if weight > 0], 2):
             if not self.binary or abs(i - j) == half:
                 yield i, j
+
+
+@dataclass(slots=True)
+class TargetNetwork:
+    """A network that nothing trains, like another that is trained, and whose outputs that one's loss has for targets."""
+
+    name: str
+    online: str
+    line: str  # of the loss
+    step: int
+    copied: bool  # its parameters are those with which the other one began, untrained
+    parameters: int
+    calls: int = 0  # since the first loss
+    last_call: int = 0
+    unchanged: bool = True  # up to the end, as far as spread elements of every parameter tell
+    online_moved: bool = False
+    online_steps: int = 0

@@ -49,6 +49,8 @@ def collect(session: "Session") -> RunRecord:
         *session.scaling.clips, *(batch for model in modules.models.values() for batch in model.batches), *retained(session),
         *session.probing.records, *_evaluations(session), *_labels(session), *session.updates.records(),
         *session.workers.records(), *(use for _, use in session.ranks.samplers.values()), *session.ranks.bypasses(),
+        *session.target_scales.found.values(), *session.class_weights.found.values(),
+        *session.target_networks.records(),
     ]  # fmt: skip
     if session.numerics.first is not None:
         run.others.append(session.numerics.first)

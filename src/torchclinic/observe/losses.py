@@ -63,6 +63,8 @@ class LossWatch:
         if call.training:
             session.probing.label(name, prediction, target, bound.get("ignore_index", -100))
             session.labels.look(name, bound, call.line)
+            session.class_weights.look(name, bound, call.line)
+            session.target_scales.look(name, bound, call.line)
         return call
 
     def _operand(self, tensor: Tensor) -> Operand:

@@ -194,6 +194,8 @@ class ModuleWatch:
         if not model.paths or model.calls < 2 or self.session.windows.step_seen(model):
             model.read(module)
         model.calls += 1
+        if id(module) in self.session.target_networks.found:
+            self.session.target_networks.called(module)
         self._open_model = model
         forward = ForwardPass(model.kind, model.index, self.session.step, user_line(), with_grad, module.training)
         forward.all_eval = not any(inner.training for inner in module.modules())

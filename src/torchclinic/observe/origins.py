@@ -21,6 +21,7 @@ class Origins:
     def __init__(self) -> None:
         self._objects: dict[int, tuple[weakref.ref[Any], str]] = {}
         self._storages: dict[int, str] = {}
+        self._versions: dict[int, tuple[weakref.ref[Tensor], int]] = {}  # when `torch.nn.init` had written
 
     def wrap_init(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Of `nn.Module` and `DataLoader`: remember the line that made one."""
@@ -38,7 +39,10 @@ class Origins:
         def initializer(tensor: Any, *args: Any, **kwargs: Any) -> Any:
             if isinstance(tensor, Tensor):
                 self._wrote(tensor, user_line())
-            return original(tensor, *args, **kwargs)
+            result = original(tensor, *args, **kwargs)
+            if isinstance(tensor, Tensor) and len(self._versions) < MOST:
+                self._versions[id(tensor)] = weakref.ref(tensor), tensor._version
+            return result
 
         return initializer
 
@@ -67,6 +71,11 @@ class Origins:
         """Where a module, a loader or a tensor itself was made."""
         reference, line = self._objects.get(id(made), (None, ""))
         return line if reference is not None and reference() is made else ""
+
+    def overwritten(self, tensor: Tensor) -> bool:
+        """Whether something wrote into a tensor after `torch.nn.init` did; False where that did not."""
+        reference, version = self._versions.get(id(tensor), (None, 0))
+        return reference is not None and reference() is tensor and tensor._version != version
 
     def values_line(self, tensor: Tensor | None) -> str:
         """Where a tensor got the values it started with: the last write that was seen into its memory."""

@@ -15,6 +15,7 @@ from torchclinic.observe.backward import BackwardWatch
 from torchclinic.observe.batches import BatchWatch
 from torchclinic.observe.budget import Budget
 from torchclinic.observe.checkpoints import CheckpointWatch
+from torchclinic.observe.class_weights import ClassWeightWatch
 from torchclinic.observe.compiling import CompileWatch
 from torchclinic.observe.dataflow import Dataflow
 from torchclinic.observe.facts import Measurements
@@ -39,6 +40,8 @@ from torchclinic.observe.scaling import ScaleWatch
 from torchclinic.observe.schedules import ScheduleWatch
 from torchclinic.observe.statistics import StatisticsWatch
 from torchclinic.observe.stepping import StepWatch
+from torchclinic.observe.target_networks import TargetNetworkWatch
+from torchclinic.observe.target_scales import ScaleOfTargets
 from torchclinic.observe.training import TrainingWatch
 from torchclinic.observe.updates import UpdateWatch
 from torchclinic.observe.windows import Windows
@@ -90,6 +93,9 @@ class Session:
         self.missed = ""  # why the witness did not see what happened last, if so
         self.statistics = StatisticsWatch(self)
         self.labels = LabelWatch(self)
+        self.class_weights = ClassWeightWatch(self)
+        self.target_networks = TargetNetworkWatch(self)
+        self.target_scales = ScaleOfTargets(self)
         self.updates = UpdateWatch(self)
         self.held_out = HeldOutWatch(self)
         self.workers = WorkerWatch(self)

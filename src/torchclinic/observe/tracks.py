@@ -33,6 +33,7 @@ class ParameterTrack:
         "loaded",
         "made",
         "name",
+        "overwritten",
         "owners",
         "reached",
         "reached_steps",
@@ -58,6 +59,7 @@ class ParameterTrack:
         self.user_name = ""
         self.line = ""
         self.made = ""  # the line that gave it its first values
+        self.overwritten = False  # after `torch.nn.init`, before it was first seen
         self.born = step
         self.owners: set[int] = set()
         self.backwards = 0

@@ -36,6 +36,7 @@ class TrainingWatch:
         if track is None or track.ref() is not tensor:
             track = self.parameters[id(tensor)] = ParameterTrack(tensor, self.session.step)
             track.made = self.session.origins.values_line(tensor)
+            track.overwritten = self.session.origins.overwritten(tensor)
             if is_plain(tensor) and tensor.is_floating_point():
                 initial_facts(track, tensor.detach())
         return track

@@ -92,6 +92,8 @@ class Windows:
     def model_called(self, module: nn.Module) -> None:
         """A model is called while nothing is observed: start, or look at a new phase."""
         session = self.session
+        if id(module) in session.target_networks.found:
+            session.target_networks.called(module)
         if session.dead or not session.on_own_thread() or session.modules.stack:
             return
         if session.waiting:

@@ -15,9 +15,9 @@ WINDOW = 16  # steps by which the beginning of a finding may be late
 
 # code -> codes that bring it about; the first that was found is its cause
 CAUSES: dict[str, tuple[str, ...]] = {
-    "NUM001": ("DAT008", "LOS008", "DAT001", "INI004", "INI006", "GRA002", "OPT001"),
-    "OPT001": ("DAT008", "LOS008", "DAT001", "INI004", "INI006", "GRA002", "SHP001", "OPT005", "WIR001"),
-    "OPT002": ("OPT003", "OPT007", "OPT006", "DAT001", "ACT001", "GRA001"),
+    "NUM001": ("DAT008", "LOS008", "DAT001", "DAT009", "INI004", "INI006", "GRA002", "OPT001"),
+    "OPT001": ("DAT008", "LOS008", "DAT001", "DAT009", "INI004", "INI006", "GRA002", "SHP001", "OPT005", "WIR001"),
+    "OPT002": ("OPT003", "OPT007", "OPT006", "DAT001", "DAT009", "ACT001", "GRA001"),
     "WIR008": ("NUM002", "WIR002", "WIR007", "WIR004", "WIR006", "INI002"),
     "WIR002": ("WIR010",),
     "WIR001": ("WIR010",),
@@ -26,10 +26,11 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "LOS009": ("DAT001", "DAT008", "LOS001", "LOS003", "LOS005", "SHP001", "INI004", "INI006", "INI007"),
     "LOS003": ("LOS001",),
     "DAT005": ("MOD005", "MOD002", "MOD003", "SHP002"),
+    "DAT009": ("LOS007", "SHP001", "WIR007", "WIR006", "WIR004", "WIR002", "OPT003"),
     "MOD006": ("MOD002",),
     "MOD005": ("MOD006", "MOD002", "MOD004"),
-    "ACT001": ("NUM001", "LOS014", "INI005", "INI006", "DAT001", "OPT001", "WIR001"),
-    "ACT002": ("INI006", "INI004", "DAT001", "OPT001"),
+    "ACT001": ("NUM001", "LOS014", "INI005", "INI006", "DAT001", "DAT009", "OPT001", "WIR001"),
+    "ACT002": ("INI006", "INI004", "DAT001", "DAT009", "OPT001"),
     "ACT003": (
         "LOS014",
         "LOS001",
@@ -47,10 +48,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "GRA001": ("INI003", "INI002", "ACT002", "LOS001"),
     "INI005": ("INI001", "INI002"),
     "GRA003": ("LOS004", "INI002", "INI005", "ACT001", "ACT003", "WIR007", "NUM001"),
-    "GRA002": ("LOS008", "INI004", "INI006", "DAT001", "DST002"),
+    "GRA002": ("LOS008", "INI004", "INI006", "DAT001", "DAT009", "DST002"),
     "OPT004": ("OPT003",),
     "DST001": ("DST004",),
-    "OPT006": ("DST002",),
+    "OPT006": ("DST002", "DAT009"),
     "INI001": ("INI002",),
     "INI006": ("INI003", "INI004", "INI002", "INI001"),
 }
@@ -131,6 +132,7 @@ _EVENTS = _ALWAYS | {
     seen.AnswerInInput, seen.AxesRenamed, seen.Elementwise, seen.SchedulerRecord, seen.LoaderRecord, seen.MutatedData,
     seen.RetainedGraph, seen.ScaledClip, seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse, seen.HalfUse, seen.HeldOutUse,
     seen.ScoreComparison, seen.UnevenTerms, seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison,
+    seen.WeightedLabels,
 }  # fmt: skip
 
 

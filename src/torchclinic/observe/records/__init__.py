@@ -24,6 +24,7 @@ from torchclinic.observe.records.optimizers import OptimizerRecord, SchedulerRec
 from torchclinic.observe.records.parameters import ParameterRecord
 from torchclinic.observe.records.ranks import ReplicaComparison, SamplerUse, WrapperBypass
 from torchclinic.observe.records.run import Failure, RunRecord
+from torchclinic.observe.records.targets import RegressionTargets, TargetNetwork, WeightedLabels
 from torchclinic.observe.records.updates import ClipUse, DecayUse, HalfUse, ScaledClip
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "ParameterRecord",
     "PinnedStorage",
     "RandomCall",
+    "RegressionTargets",
     "ReplicaComparison",
     "RetainedGraph",
     "RunRecord",
@@ -71,7 +73,9 @@ __all__ = [
     "SilentCopy",
     "SoftmaxUse",
     "StepRecord",
+    "TargetNetwork",
     "UnevenTerms",
+    "WeightedLabels",
     "WorkerRandomness",
     "WrapperBypass",
 ]

@@ -1,0 +1,129 @@
+"""Networks that make the targets of a network like them: do they ever follow it?"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from torchclinic.observe.records import TargetNetwork
+from torchclinic.observe.tracks import ParameterTrack, refresh
+
+if TYPE_CHECKING:
+    from torchclinic.observe.dataflow import Node
+    from torchclinic.observe.modules import ModelTrack
+    from torchclinic.observe.session import Session
+
+MOST = 8
+HELD = 4_000_000  # elements of the parameters that are kept alive to look at them at the end
+_LOSSES = {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "cosine_similarity"}
+_POWERS = {"pow", "square", "abs"}
+
+
+class TargetNetworkWatch:
+    def __init__(self, session: "Session") -> None:
+        self.session = session
+        self.found: dict[int, TargetNetwork] = {}  # by the identity of the network
+        self._models: dict[int, tuple[ModelTrack, ModelTrack]] = {}
+        self._held: list[Tensor] = []
+
+    def backward(self, root: "Node | None") -> None:
+        """A backward pass begins that is observed in full."""
+        pairs = list(self._alike()) if root is not None and len(self.found) < MOST else []
+        if root is None or not pairs:
+            return
+        made: dict[int, set[int]] = {}
+        for _, nodes, model in self.session.modules.outputs.values():
+            made.setdefault(model.index, set()).update(map(id, nodes))
+        for line, side in _targets(root):
+            ancestors = {id(node) for node in side.ancestors()}
+            for model, alike in pairs:
+                if not ancestors.isdisjoint(made.get(model.index, ())):
+                    self._note(model, alike, line)
+
+    def _alike(self) -> Iterator[tuple["ModelTrack", list["ModelTrack"]]]:
+        """Each network that no optimizer has and that is not known yet, with those of its structure that are trained."""
+        models = [m for m in self.session.modules.models.values() if m.parameters]
+        if len(models) < 2 or len({(m.kind, m.parameters) for m in models}) == len(models):
+            return
+        owned = {id(p) for track in self.session.training.optimizers.values() for p in track.parameters()}
+        trained = [model for model in models if not model.current.isdisjoint(owned)]
+        for model in models:
+            if self._known(model) or not model.current.isdisjoint(owned):
+                continue
+            alike = [other for other in trained if other.kind == model.kind and other.sizes == model.sizes]
+            if alike:
+                yield model, alike
+
+    def _known(self, model: "ModelTrack") -> bool:
+        return any(other is model for other, _ in self._models.values())
+
+    def _tracks(self, model: "ModelTrack") -> list[ParameterTrack]:
+        live = model.ref()
+        return [] if live is None else [self.session.training.track(parameter) for parameter in live.parameters()]
+
+    def _copied(self, model: "ModelTrack", online: "ModelTrack") -> bool:
+        """Both began with the same numbers, which were drawn in this run and not loaded."""
+        pairs = list(zip(self._tracks(model), self._tracks(online), strict=False))
+        matrices = [own for _, own in pairs if len(own.shape) > 1 and not own.constant]
+        return bool(matrices) and all(map(_fresh, matrices)) and all(_equal(track, own) for track, own in pairs)
+
+    def _note(self, model: "ModelTrack", alike: list["ModelTrack"], line: str) -> None:
+        live = model.ref()
+        if live is None or self._known(model):
+            return
+        copied = [online for online in alike if self._copied(model, online)]
+        online = (copied or alike)[0]
+        name, other = model.variable or model.kind, online.variable or online.kind
+        facts = TargetNetwork(name, other, line, self.session.step, bool(copied), model.parameters)
+        self.found[id(live)], self._models[id(live)] = facts, (model, online)
+        facts.last_call = self.session.step
+        for parameter in sorted(live.parameters(), key=torch.numel):
+            if sum(map(torch.numel, self._held)) + parameter.numel() <= HELD:
+                self._held.append(parameter)
+
+    def called(self, module: nn.Module) -> None:
+        """A module with the identity of a target network is called."""
+        model, facts = self._models[id(module)][0], self.found[id(module)]
+        if model.ref() is module:
+            facts.calls += 1
+            facts.last_call = self.session.step
+            facts.copied = facts.copied and id(next(module.parameters())) in model.parameter_names
+
+    def records(self) -> Iterator[TargetNetwork]:
+        for key, facts in self.found.items():
+            model, online = self._models[key]
+            tracks = [self.session.training.parameters.get(name) for name in model.parameter_names]
+            for track in tracks:
+                if track is not None:
+                    refresh(track)
+            facts.unchanged = all(track is not None and track.unchanged for track in tracks)
+            own = [self.session.training.parameters.get(name) for name in online.parameter_names]
+            facts.online_moved = any(track is not None and not track.unchanged for track in own)
+            owners = {index for track in own if track is not None for index in track.owners}
+            steps = (t.steps for t in self.session.training.optimizers.values() if t.index in owners)
+            facts.online_steps = max(steps, default=0)
+            yield facts
+
+
+def _fresh(own: ParameterTrack) -> bool:
+    return own.born == 0 and bool(own.made) and not own.loaded and not own.overwritten
+
+
+def _equal(one: ParameterTrack, other: ParameterTrack) -> bool:
+    if one.first is None or other.first is None or one.shape != other.shape:
+        return False
+    return one.first.device == other.first.device and torch.equal(one.first, other.first)
+
+
+def _targets(root: "Node") -> Iterator[tuple[str, "Node"]]:
+    """What the outputs that are trained are compared with, and where: in a loss, or in the square of a difference."""
+    for node in root.ancestors():
+        compared = node if node.op in _LOSSES else None
+        factors = {id(parent.producer()): parent.producer() for parent in node.parents[:2]}
+        power = node.op in _POWERS or (node.op == "mul" and len(node.parents) == 2)
+        if power and len(factors) == 1 and node.parents[0].producer().op == "sub":
+            compared = node.parents[0].producer()
+        sides = compared.parents[:2] if compared is not None else ()
+        if len(sides) == 2 and sides[0].requires_grad != sides[1].requires_grad:
+            yield node.line, sides[sides[0].requires_grad]

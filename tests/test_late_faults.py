@@ -180,3 +180,24 @@ def test_what_another_loss_leaves_on_an_optimizers_parameters(tmp_path: Path, mo
     late = PAIR.replace("BEFORE", "pass").replace("AFTER", "opt_d.zero_grad()")
     assert [code for code, _ in found(late, tmp_path, monkeypatch)] == ["WIR001"]
     assert found(PAIR.replace("BEFORE", "opt_d.zero_grad()").replace("AFTER", "pass"), tmp_path, monkeypatch) == []
+
+
+ADAM = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+centres = torch.randn(5, 20)
+model = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 5))
+optimizer = torch.optim.Adam(model.parameters(), RATE)
+for _ in range(120):
+    y = torch.randint(0, 5, (32,))
+    x = centres[y] + torch.randn(32, 20)
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.step()
+"""
+
+
+def test_the_first_step_of_adam_is_as_long_as_its_rate_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for rate, first in (("1.0", ["OPT001"]), ("0.5", ["OPT001"]), ("3e-3", []), ("1e-6", ["OPT002"])):
+        assert [code for code, _ in found(ADAM.replace("RATE", rate), tmp_path, monkeypatch)][:1] == first

@@ -27,17 +27,25 @@ from torchclinic.rules.timeline import losses_around, require
 
 RULE = Rule("GRA002", "exploding-gradient", "error", "window", RunRecord, __doc__)
 
+RESCALING = (
+    "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Rprop", "Adagrad", "Adadelta", "SparseAdam", "Adafactor", "Lion",
+)  # fmt: skip
+
 
 def check(
     record: RunRecord, *, factor: float = 100.0, initial: float = 10.0, leap: float = 0.5, growth: float = 1.5
 ) -> Iterator[Finding]:
     """`factor`: a hundred times the usual, beyond what batches differ by; `initial`: in the first window ten times the
     weights' own norm; `leap`: the step changes the weights by half of their norm; `growth`: the loss is 1.5 times higher
-    afterwards, or not finite. A loss that grew before the jump is one that a large rate drives: OPT001."""
+    afterwards, or not finite. The first step of an optimizer that rescales gradients is as long as its rate says. A
+    loss that grew before the jump is one that a large rate drives: OPT001."""
     require(record, 8)
+    scaled = any(optimizer.name in RESCALING for optimizer in record.optimizers)
     start = median(value for _, value in record.losses_seen[:3]) if record.losses_seen else math.nan
     for layer in record.layers:
         for index, window in enumerate(layer.windows):
+            if scaled and not index:
+                continue
             usual = _usual(layer, index)
             high = window.peak > factor * usual > 0 if index else window.peak > initial * window.weight > 0
             if high and window.leap > leap:

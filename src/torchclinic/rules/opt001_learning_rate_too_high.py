@@ -29,17 +29,25 @@ RULE = Rule("OPT001", "learning-rate-too-high", "error", "window", RunRecord, __
 
 
 def check(
-    record: RunRecord, *, large: float = 0.03, leap: float = 0.3, spike: float = 1.5, min_losses: int = 15
+    record: RunRecord,
+    *,
+    large: float = 0.03,
+    leap: float = 0.3,
+    spike: float = 1.5,
+    ruin: float = 10.0,
+    min_losses: int = 15,
 ) -> Iterator[Finding]:
     """`large`: at 3 % per step a weight is replaced within about 30 steps, so nothing learned stays; `leap`: where a
     single step did it, 30 %. No progress is a last fifth no lower than the start. A single step did it where the
-    loss became infinite, or jumped to `spike` times the start within five steps and ends no lower than by guessing."""
+    loss became infinite, or jumped to `spike` times the start within five steps and ends no lower than by guessing, or
+    to `ruin` times, which leaves nothing of the initial weights."""
     require(record, min_losses)
     values = losses(record)
     if len(values) < min_losses or len(record.optimizers) != 1 or not math.isfinite(values[0]):
         return
     first, last = min(values[0], median(values[:3])), parts(values, 5)[-1]
-    burst = math.isinf(last) or (max(values[1:6]) > spike * first and last >= chance(record))
+    jump = max(values[1:6]) / first if first > 0 else 0.0
+    burst = math.isinf(last) or jump > ruin or (jump > spike and last >= chance(record))
     if first <= 0 or not (math.isinf(last) or measures_errors(record)):
         return
     layers = [layer for group in models(record, MATRICES) for layer in group if len(layer.windows) > 1]

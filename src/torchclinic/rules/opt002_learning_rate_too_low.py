@@ -33,15 +33,15 @@ def check(
     fall: float = 0.2,
     bend: float = 0.5,
     still: float = 0.01,
-    promise: float = 0.05,
+    promise: float = 0.1,
     still_loss: float = 0.1,
     min_steps: int = 50,
 ) -> Iterator[Finding]:
     """`movement`: steps that all point the same way have moved no layer by more than a twentieth of its norm; `fall`: the
     loss keeps four fifths of its value; `bend`: in its second half it falls at least half as much as in the first.
     `still`, `promise`: or the noise of batches hides the line, but the script ran to its end, no layer moved by a hundredth
-    of its norm, all steps together could have lowered the loss by a twentieth at most had each gone straight downhill (the
-    sum of gradient times movement, to first order), and the loss kept nine tenths of its value."""
+    of its norm, all steps together could have lowered the loss by a tenth at most had each gone straight downhill (the
+    sum of gradient times movement, to first order), and the loss did not fall by a tenth."""
     require(record, min_steps)
     values = losses(record)
     if len(values) < min_steps or len(record.optimizers) != 1:
@@ -59,7 +59,7 @@ def check(
     falls = 0 < first - last < fall * abs(first) and curve[0] > curve[1] > curve[2] > curve[3]
     bent = (middle - last) / (first - middle) if falls else 0.0
     idle = record.finished and moved < still and downhill < promise * abs(first)
-    stands = idle and abs(first - last) < still_loss * abs(first)
+    stands = idle and first - last < still_loss * abs(first)
     if bent > bend or stands:
         yield RULE.finding(
             f"In {record.steps:,} steps at a rate of {optimizer.lr_max:g} the loss went from {first:.4g} to {last:.4g}"

@@ -27,14 +27,14 @@ RULE = Rule("MOD006", "frozen-batchnorm-drift", "warning", "exact", RunRecord, _
 def check(run: RunRecord) -> Iterator[Finding]:
     passes = [f for f in run.others if isinstance(f, ForwardPass) and f.with_grad and f.stepped]
     states: dict[tuple[int, str], list[bool]] = {}
-    sums: dict[str, set[float]] = {}
+    sums: dict[tuple[int, str], set[float]] = {}
     for forward in passes:
         for layer in forward.layers:
             if layer.kind == "batchnorm":
                 drifts = layer.frozen and layer.active and layer.tracks
                 states.setdefault((forward.index, layer.path), []).append(drifts)
-                sums.setdefault(layer.path, set()).add(layer.affine_sum)
-    drifting = [path for (_, path), seen in states.items() if all(seen) and len(sums[path]) == 1]
+                sums.setdefault((forward.index, layer.path), set()).add(layer.affine_sum)
+    drifting = [key[1] for key, seen in states.items() if all(seen) and len(sums[key]) == 1]
     if drifting:
         yield RULE.finding(
             f"{len(drifting)} frozen BatchNorm layers ({drifting[0]}, …) run in train mode: their running "

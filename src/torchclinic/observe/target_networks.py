@@ -65,8 +65,9 @@ class TargetNetworkWatch:
     def _copied(self, model: "ModelTrack", online: "ModelTrack") -> bool:
         """Both began with the same numbers, which were drawn in this run and not loaded."""
         pairs = list(zip(self._tracks(model), self._tracks(online), strict=False))
-        matrices = [own for _, own in pairs if len(own.shape) > 1 and not own.constant]
-        return bool(matrices) and all(map(_fresh, matrices)) and all(_equal(track, own) for track, own in pairs)
+        matrices = [own for _, own in pairs if len(own.shape) > 1]
+        drawn = all(map(_fresh, matrices)) and not all(own.constant or own.all_zero for own in matrices)
+        return drawn and all(_equal(track, own) for track, own in pairs)
 
     def _note(self, model: "ModelTrack", alike: list["ModelTrack"], line: str) -> None:
         live = model.ref()

@@ -201,3 +201,34 @@ for _ in range(120):
 def test_the_first_step_of_adam_is_as_long_as_its_rate_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for rate, first in (("1.0", ["OPT001"]), ("0.5", ["OPT001"]), ("3e-3", []), ("1e-6", ["OPT002"])):
         assert [code for code, _ in found(ADAM.replace("RATE", rate), tmp_path, monkeypatch)][:1] == first
+
+
+BOTH = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 8), nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 3))
+    def forward(self, x): return self.b(self.a(x).relu())
+model = Net()
+first = torch.optim.SGD(model.a.parameters(), 0.05)
+second = torch.optim.SGD(model.b[0].parameters(), 0.05)
+for _ in range(12):
+    x, y = torch.randn(16, 4), torch.randint(0, 3, (16,))
+    first.zero_grad(); second.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    first.step(); second.step()
+"""
+
+
+def test_of_several_optimizers_the_one_is_named_that_holds_the_neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.py").write_text(BOTH)
+    session = Session()
+    launch(Target("train.py"), session, lambda outcome: None)
+    [finding] = [finding for finding in judge(collect(session)).findings if finding.code == "WIR003"]
+    assert "second = " in BOTH.splitlines()[int(finding.line.rpartition(":")[2]) - 1]

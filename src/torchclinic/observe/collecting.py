@@ -96,6 +96,7 @@ class _Names:
             is_parameter=track.is_parameter,
             owned=bool(stepping),
             owner_steps=max((t.steps for t in stepping), default=0),
+            owner=max(stepping, key=lambda t: t.steps).index if stepping else -1,
             line=line or track.line.partition("|")[2],
             initialized_line=track.made,
             requires_grad=track.requires_grad,

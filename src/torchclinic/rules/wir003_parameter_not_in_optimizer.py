@@ -43,13 +43,21 @@ def check(run: RunRecord, *, min_steps: int = 2) -> Iterator[Finding]:
         f"{len(left_out)} parameters ({numbers:,} numbers) receive gradients but belong to no optimizer: {names}. "
         f"They stay at their initial values.",
         where=left_out[0].name,
-        line=next((o.line for o in run.optimizers if o.steps), ""),
+        line=_nearest(run, left_out[0]),
         step=0,
         evidence={"left_out": len(left_out), "numbers": numbers, "in_optimizer": len(trained), "names": names},
         fix="Add them to the optimizer, or freeze them with `requires_grad_(False)` if they are not to learn.",
     )
     deliberate = all(p.loaded or p.evaluating for p in left_out)
     yield replace(finding, severity="info") if deliberate else finding
+
+
+def _nearest(run: RunRecord, left_out: ParameterRecord) -> str:
+    """The line of the optimizer that holds most of what stands nearest to the parameter by name; or of the first."""
+    stepping = {optimizer.index: optimizer.line for optimizer in run.optimizers if optimizer.steps}
+    part = left_out.name.partition(".")[0]
+    owners = [p.owner for p in run.parameters if p.owner in stepping and p.name.partition(".")[0] == part]
+    return stepping[max(owners, key=owners.count) if owners else next(iter(stepping))]
 
 
 def is_left_out(p: ParameterRecord) -> bool:

@@ -16,6 +16,7 @@ class ParameterRecord:
     is_parameter: bool
     owned: bool  # by an optimizer that steps
     owner_steps: int
+    owner: int  # the optimizer that steps most; -1 = none
     line: str
     initialized_line: str  # where its first values were set, if by torch.nn.init
     requires_grad: bool

@@ -21,6 +21,7 @@ from torchclinic.observe.dataflow import Dataflow
 from torchclinic.observe.facts import Measurements
 from torchclinic.observe.frames import forget_doubles
 from torchclinic.observe.held_out import HeldOutWatch
+from torchclinic.observe.input_scales import InputScales
 from torchclinic.observe.installation import install
 from torchclinic.observe.labels import LabelWatch
 from torchclinic.observe.loaders import LoaderWatch
@@ -98,6 +99,7 @@ class Session:
         self.target_scales = ScaleOfTargets(self)
         self.updates = UpdateWatch(self)
         self.held_out = HeldOutWatch(self)
+        self.input_scales = InputScales(self)
         self.workers = WorkerWatch(self)
         self.ranks = RankWatch(self)
         self.replicas = ReplicaWatch(self)

@@ -25,10 +25,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "WIR009": ("WIR006", "WIR007"),
     "LOS009": ("DAT001", "DAT008", "LOS001", "LOS003", "LOS005", "SHP001", "INI004", "INI006", "INI007"),
     "LOS003": ("LOS001",),
-    "DAT005": ("MOD005", "MOD002", "MOD003", "SHP002"),
+    "DAT005": ("DAT010", "MOD005", "MOD002", "MOD003", "SHP002"),
     "DAT009": ("LOS007", "SHP001", "WIR007", "WIR006", "WIR004", "WIR002", "OPT003"),
     "MOD006": ("MOD002",),
-    "MOD005": ("MOD006", "MOD002", "MOD004"),
+    "MOD005": ("DAT010", "MOD006", "MOD002", "MOD004"),
     "ACT001": ("NUM001", "LOS014", "INI005", "INI006", "DAT001", "DAT009", "OPT001", "WIR001"),
     "ACT002": ("INI006", "INI004", "DAT001", "DAT009", "OPT001"),
     "ACT003": (
@@ -129,10 +129,10 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
 # their absence means that what the rule looks for did not happen
 _ALWAYS = {seen.CheckpointUse, seen.LoadRecord, seen.PinnedStorage, seen.OverlappingWrite, seen.SilentCopy}
 _EVENTS = _ALWAYS | {
-    seen.AnswerInInput, seen.AxesRenamed, seen.Elementwise, seen.SchedulerRecord, seen.LoaderRecord, seen.MutatedData,
-    seen.RetainedGraph, seen.ScaledClip, seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse, seen.HalfUse, seen.HeldOutUse,
-    seen.ScoreComparison, seen.UnevenTerms, seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison,
-    seen.WeightedLabels,
+    seen.AnswerInInput, seen.AxesRenamed, seen.Elementwise, seen.FedInputs, seen.SchedulerRecord, seen.LoaderRecord,
+    seen.MutatedData, seen.RetainedGraph, seen.ScaledClip, seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse, seen.HalfUse,
+    seen.HeldOutUse, seen.ScoreComparison, seen.UnevenTerms, seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass,
+    seen.ReplicaComparison, seen.WeightedLabels,
 }  # fmt: skip
 
 

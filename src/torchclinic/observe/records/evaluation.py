@@ -136,3 +136,15 @@ class AnswerInInput:
     positions: int = 0  # after which the input was changed
     changed: int = 0  # of them, how often an output up to the position changed
     reason: str = ""  # why this is not known
+
+
+@dataclass(slots=True)
+class FedInputs:
+    """Mean and standard deviation of the batches a model was fed, over all their numbers."""
+
+    model: str
+    columns: int  # numbers of a sample
+    line: str = ""  # of the first evaluation
+    step: int = 0
+    training: list[tuple[float, float]] = field(default_factory=list)
+    evaluation: list[tuple[float, float]] = field(default_factory=list)

@@ -1,13 +1,15 @@
 """The rules that read propagation records: each specimen trips its own code, its twin is silent."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from torchclinic.observe.layer_signal import Propagation
 from torchclinic.observe.propagation import propagation
+from torchclinic.rules import mod008_linear_network
 from torchclinic.rules.rule import RuleModule, Specimen, discover
 
 RULES = [module for module in discover() if module.RULE.reads is Propagation]
@@ -89,3 +91,38 @@ def test_initialization_is_judged_before_the_first_step_only(module: RuleModule)
     start = records(module.sick())[0]
     assert list(module.check(start))
     assert not list(module.check(replace(start, step=1)))
+
+
+class Between(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.last, self.function = nn.Linear(8, 16), nn.Linear(16, 3), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.function(self.first(x)))
+
+
+@pytest.mark.parametrize(
+    ("between", "linear"),
+    [
+        (nn.Identity(), True),
+        (nn.BatchNorm1d(16), True),
+        (nn.Dropout(0.2), True),
+        (lambda h: h * h, False),
+        (torch.sin, False),
+        (nn.LayerNorm(16), False),
+        (lambda h: torch.where(h > 0, h, 0.0), False),
+        (lambda h: h.sort(1).values, False),
+    ],
+)
+def test_layers_are_one_matrix_where_nothing_between_them_bends(
+    between: Callable[[Tensor], Tensor], linear: bool
+) -> None:
+    found = list(mod008_linear_network.check(propagation(Between(between), torch.randn(20, 8))))
+    assert len(found) == linear
+
+
+def test_a_bottleneck_restricts_the_rank_and_is_left_alone() -> None:
+    for width, told in ((4, 0), (30, 1)):
+        model = nn.Sequential(nn.Linear(20, width), nn.Linear(width, 20))
+        assert len(list(mod008_linear_network.check(propagation(model, torch.randn(20, 20))))) == told

@@ -232,3 +232,28 @@ def test_of_several_optimizers_the_one_is_named_that_holds_the_neighbours(
     launch(Target("train.py"), session, lambda outcome: None)
     [finding] = [finding for finding in judge(collect(session)).findings if finding.code == "WIR003"]
     assert "second = " in BOTH.splitlines()[int(finding.line.rpartition(":")[2]) - 1]
+
+
+STAGES = """
+import torch
+from torch import nn
+from torch.optim import lr_scheduler as schedules
+torch.manual_seed(0)
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), 0.01)
+warm = schedules.LinearLR(optimizer, 0.1, total_iters=3)
+fall = schedules.ExponentialLR(optimizer, 0.99)
+both = schedules.SequentialLR(optimizer, [warm, fall], milestones=[40])
+for step in range(24):
+    x = torch.randn(8, 4)
+    optimizer.zero_grad()
+    nn.functional.mse_loss(model(x), x.sum(1, keepdim=True)).backward()
+    optimizer.step()
+    ADVANCE
+"""
+
+
+def test_a_schedule_is_advanced_by_the_one_that_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(STAGES.replace("ADVANCE", "both.step()"), tmp_path, monkeypatch) == []
+    assert found(STAGES.replace("ADVANCE", "pass"), tmp_path, monkeypatch) == [("OPT008", 24)] * 2
+    assert found(STAGES.replace("ADVANCE", "if step == 9: raise KeyboardInterrupt"), tmp_path, monkeypatch) == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from torchclinic.observe.lines import user_line
-from torchclinic.observe.records import SchedulerRecord
+from torchclinic.observe.records import ScheduleMade, SchedulerRecord
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
@@ -18,18 +18,33 @@ _HORIZONS = ("T_max", "total_iters", "total_steps", "step_size")
 class ScheduleWatch:
     def __init__(self, session: "Session") -> None:
         self.session = session
+        self.made: list[tuple[ScheduleMade, weakref.ref[Any]]] = []
         self.schedulers: dict[int, tuple[SchedulerRecord, weakref.ref[Any]]] = {}
 
     def wrap_step(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def step(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
-            if self.session.recording() and not getattr(scheduler, "_is_initial", False):
+            if self.session.recording():
                 with self.session.own():
-                    self._scheduled(scheduler)
+                    if getattr(scheduler, "_is_initial", False):
+                        self._made(scheduler)
+                    else:
+                        self._scheduled(scheduler)
             return original(scheduler, *args, **kwargs)
 
         return step
 
+    def _made(self, scheduler: Any) -> None:
+        known = any(ref() is scheduler for _, ref in self.made)
+        if not known and isinstance(optimizer := getattr(scheduler, "optimizer", None), torch.optim.Optimizer):
+            track = self.session.training.optimizer(optimizer)
+            record = ScheduleMade(type(scheduler).__name__, user_line(), track.index)
+            self.made.append((record, weakref.ref(scheduler)))
+
     def _scheduled(self, scheduler: Any) -> None:
+        parts = getattr(scheduler, "_schedulers", ())
+        for known, ref in self.made:
+            known.calls += (made := ref()) is scheduler
+            known.held = known.held or any(made is part for part in parts)
         entry = self.schedulers.get(id(scheduler))
         optimizer = getattr(scheduler, "optimizer", None)
         if not isinstance(optimizer, torch.optim.Optimizer):

@@ -21,7 +21,7 @@ from torchclinic.observe.records.forwards import ForwardPass, InputFacts, LayerP
 from torchclinic.observe.records.labels import EvaluatedLabels, LabelBatch, LabelStream
 from torchclinic.observe.records.losses import Elementwise, LossCall, LossDirection, Operand, UnevenTerms
 from torchclinic.observe.records.memory import AxesRenamed, OverlappingWrite, PinnedStorage, SilentCopy
-from torchclinic.observe.records.optimizers import OptimizerRecord, SchedulerRecord, StepRecord
+from torchclinic.observe.records.optimizers import OptimizerRecord, ScheduleMade, SchedulerRecord, StepRecord
 from torchclinic.observe.records.parameters import ParameterRecord
 from torchclinic.observe.records.ranks import ReplicaComparison, SamplerUse, WrapperBypass
 from torchclinic.observe.records.run import Failure, RunRecord
@@ -70,6 +70,7 @@ __all__ = [
     "RunRecord",
     "SamplerUse",
     "ScaledClip",
+    "ScheduleMade",
     "SchedulerRecord",
     "ScoreComparison",
     "SilentCopy",

@@ -68,3 +68,14 @@ class SchedulerRecord:
     horizon_name: str
     plateau: bool
     optimizer: int = -1
+
+
+@dataclass(slots=True)
+class ScheduleMade:
+    """A schedule of the learning rate, from where it was made."""
+
+    name: str
+    line: str
+    optimizer: int
+    calls: int = 0  # of its `step`, by the script or by another schedule
+    held: bool = False  # another schedule advances it in its turn

@@ -255,5 +255,6 @@ for step in range(24):
 
 def test_a_schedule_is_advanced_by_the_one_that_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(STAGES.replace("ADVANCE", "both.step()"), tmp_path, monkeypatch) == []
+    assert found(STAGES.replace("ADVANCE", "fall.step()"), tmp_path, monkeypatch) == []  # one was chosen
     assert found(STAGES.replace("ADVANCE", "pass"), tmp_path, monkeypatch) == [("OPT008", 24)] * 2
     assert found(STAGES.replace("ADVANCE", "if step == 9: raise KeyboardInterrupt"), tmp_path, monkeypatch) == []

@@ -5,7 +5,8 @@ The rate stays at its first value: no decay, or a warm-up that stays at its begi
 ## Evidence
 `steps` of the optimizer, no call of the schedule's `step()`; the rate it stayed at.
 ## When this is fine
-A run that was stopped before its end; a part of a `SequentialLR` or `ChainedScheduler` whose turn has not come.
+A run that was stopped before its end; a part of a `SequentialLR` or `ChainedScheduler` whose turn has not come; one of
+several that were made for the same optimizer, where another is advanced.
 ## Fix
 Call `scheduler.step()` once per epoch, after the optimizer's steps (once per batch if its horizon counts batches).
 ## References
@@ -24,8 +25,10 @@ RULE = Rule("OPT008", "schedule-never-advanced", "warning", "exact", RunRecord, 
 
 def check(run: RunRecord, *, min_steps: int = 8) -> Iterator[Finding]:
     """`min_steps`: with fewer it could be a trial of the loop."""
-    made = [other for other in run.others if isinstance(other, ScheduleMade) and not other.calls and not other.held]
-    for schedule in made if run.finished else ():
+    schedules = [other for other in run.others if isinstance(other, ScheduleMade)]
+    used = {schedule.optimizer for schedule in schedules if schedule.calls}
+    idle = [schedule for schedule in schedules if schedule.optimizer not in used and not schedule.held]
+    for schedule in idle if run.finished else ():
         optimizer = next((o for o in run.optimizers if o.index == schedule.optimizer), None)
         if optimizer is not None and optimizer.steps >= min_steps:
             yield RULE.finding(

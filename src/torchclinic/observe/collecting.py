@@ -168,6 +168,7 @@ def _evaluations(session: "Session") -> Iterator[object]:
         yield gap
     yield from session.held_out.uses.values()
     yield from session.labels.scores
+    yield from session.padding.found.values()
     yield from session.input_scales.found.values()
     yield from session.training.uneven_terms
     yield from session.probing.answers.records.values()

@@ -205,6 +205,7 @@ class ModuleWatch:
         tensors = [tensor for tensor in tensors_in([args, kwargs]) if is_plain(tensor)]
         self.argument_ids.update(id(tensor) for tensor in tensors)
         self.session.input_scales.look(forward, tensors)
+        self.session.padding.begin(tensors)
         if with_grad and not forward.recomputed:
             if model.training is None:
                 model.training = module.training

@@ -101,6 +101,8 @@ class OperationWatch:
             node.inserted_axis = any(item is None for item in index)
         elif name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"):
             self._dropout(node, args, kwargs)
+        elif name in ("masked_fill", "masked_fill_") and grad:
+            session.padding.filled(node, args)
         elif name in _SOFTMAXES and grad and result.requires_grad:
             self._softmax(node, result, args, kwargs)
         elif name in _COPYING and args:

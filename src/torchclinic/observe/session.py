@@ -32,6 +32,7 @@ from torchclinic.observe.numerics import Numerics
 from torchclinic.observe.operations import OperationWatch
 from torchclinic.observe.origins import Origins
 from torchclinic.observe.own import Own, Witness
+from torchclinic.observe.padding import PaddingWatch
 from torchclinic.observe.patches import Patches
 from torchclinic.observe.probing import Probing
 from torchclinic.observe.ranks import RankWatch
@@ -100,6 +101,7 @@ class Session:
         self.updates = UpdateWatch(self)
         self.held_out = HeldOutWatch(self)
         self.input_scales = InputScales(self)
+        self.padding = PaddingWatch(self)
         self.workers = WorkerWatch(self)
         self.ranks = RankWatch(self)
         self.replicas = ReplicaWatch(self)

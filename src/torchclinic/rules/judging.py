@@ -130,9 +130,9 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
 _ALWAYS = {seen.CheckpointUse, seen.LoadRecord, seen.PinnedStorage, seen.OverlappingWrite, seen.SilentCopy}
 _EVENTS = _ALWAYS | {
     seen.AnswerInInput, seen.AxesRenamed, seen.Elementwise, seen.FedInputs, seen.SchedulerRecord, seen.LoaderRecord,
-    seen.MutatedData, seen.RetainedGraph, seen.ScaledClip, seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse, seen.HalfUse,
-    seen.HeldOutUse, seen.ScoreComparison, seen.UnevenTerms, seen.WorkerRandomness, seen.SamplerUse, seen.WrapperBypass,
-    seen.ReplicaComparison, seen.WeightedLabels,
+    seen.MutatedData, seen.RetainedGraph, seen.ScaledClip, seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse,
+    seen.HalfUse, seen.HeldOutUse, seen.PaddingMask, seen.ScoreComparison, seen.UnevenTerms, seen.WorkerRandomness,
+    seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison, seen.WeightedLabels,
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Numbers that needed a device are filled in when the observer flushes its measure
 
 from torchclinic.observe.records.backwards import BackwardPass, NonFinite, RetainedGraph
 from torchclinic.observe.records.checkpoints import CheckpointUse, LoadRecord
-from torchclinic.observe.records.data import BatchRun, LoaderRecord, MutatedData, WorkerRandomness
+from torchclinic.observe.records.data import BatchRun, LoaderRecord, MutatedData, PaddingMask, WorkerRandomness
 from torchclinic.observe.records.evaluation import (
     Agreement,
     AnswerInInput,
@@ -61,6 +61,7 @@ __all__ = [
     "Operand",
     "OptimizerRecord",
     "OverlappingWrite",
+    "PaddingMask",
     "ParameterRecord",
     "PinnedStorage",
     "RandomCall",

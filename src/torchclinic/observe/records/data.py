@@ -47,3 +47,15 @@ class WorkerRandomness:
     alike: int
     source: str
     seeded_by: str = ""
+
+
+@dataclass(slots=True)
+class PaddingMask:
+    """A mask over the positions of a model's input, by which attention scores were filled with a forbidden value."""
+
+    line: str
+    where: str
+    step: int
+    tokens: bool  # the input holds integers; else a position counts as empty where all its numbers are zero
+    calls: int = 0
+    inverted: int = 0  # of them, what was left was one and the same token, and what was hidden were others

@@ -1,0 +1,63 @@
+"""What a mask that forbids positions hides, and what it leaves: the tokens of the model's own input."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from torchclinic.observe.facts import is_plain
+from torchclinic.observe.records import PaddingMask
+
+if TYPE_CHECKING:
+    from torchclinic.observe.dataflow import Node
+    from torchclinic.observe.session import Session
+
+FORBIDDEN = -1e4  # scores at or below it have no share after a softmax
+MOST_LINES = 20
+LEAST_TOKENS = 4
+
+
+class PaddingWatch:
+    """Looks at masks with one entry for each position of the input, as attention scores are filled with them."""
+
+    def __init__(self, session: "Session") -> None:
+        self.session = session
+        self.found: dict[str, PaddingMask] = {}
+        self._inputs: list[Tensor] = []  # of the forward that runs
+
+    def begin(self, tensors: list[Tensor]) -> None:
+        """Called before a forward with these arguments."""
+        self._inputs = [
+            tensor.detach() for tensor in tensors
+            if (tensor.dim() == 2 and not tensor.is_floating_point()) or (tensor.dim() == 3 and tensor.is_floating_point())
+        ]  # fmt: skip
+
+    def filled(self, node: "Node", args: tuple[Any, ...]) -> None:
+        """Called after a `masked_fill`."""
+        mask, value = args[1:3] if len(args) > 2 else (None, None)
+        if (
+            not isinstance(value, int | float)
+            or value > FORBIDDEN
+            or not isinstance(mask, Tensor)
+            or not is_plain(mask)
+        ):
+            return
+        if node.line not in self.found and len(self.found) >= MOST_LINES:
+            return
+        mask = mask.detach().bool()
+        for tensor in self._inputs:
+            if tensor.dtype is not torch.bool and mask.squeeze().shape == tensor.shape[:2]:
+                self._compare(node, mask.squeeze(), tensor)
+                return
+
+    def _compare(self, node: "Node", mask: Tensor, tensor: Tensor) -> None:
+        tokens = tensor if tensor.dim() == 2 else (tensor != 0).any(2).long()
+        hidden, left = tokens[mask].unique(), tokens[~mask].unique()
+        if not len(hidden) or not len(left):
+            return
+        facts = self.found.setdefault(
+            node.line, PaddingMask(node.line, node.where, self.session.step, tensor.dim() == 2)
+        )
+        facts.calls += 1
+        padding = bool(left[0] == 0) and bool(hidden[0] == 1) if tensor.dim() == 3 else len(hidden) >= LEAST_TOKENS
+        facts.inverted += len(left) == 1 and len(hidden) != 0 and padding and not bool((hidden == left[0]).any())

@@ -126,3 +126,22 @@ def test_a_bottleneck_restricts_the_rank_and_is_left_alone() -> None:
     for width, told in ((4, 0), (30, 1)):
         model = nn.Sequential(nn.Linear(20, width), nn.Linear(width, 20))
         assert len(list(mod008_linear_network.check(propagation(model, torch.randn(20, 20))))) == told
+
+
+class Heads(nn.Module):
+    def __init__(self, hidden: nn.Module) -> None:
+        super().__init__()
+        self.body, self.mean, self.spread = (
+            nn.Sequential(nn.Linear(12, 12), hidden),
+            nn.Linear(12, 12),
+            nn.Linear(12, 12),
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.body(x)
+        return self.mean(hidden), self.spread(hidden)
+
+
+def test_heads_beside_each_other_do_not_stand_behind_one_another() -> None:
+    for hidden, told in ((nn.ReLU(), 0), (nn.Identity(), 1)):
+        assert len(list(mod008_linear_network.check(propagation(Heads(hidden), torch.randn(20, 12))))) == told

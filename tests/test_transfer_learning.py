@@ -185,7 +185,7 @@ def test_the_command_learns_a_folder_and_saves_what_it_learned(tmp_path, backbon
         (["--backbone", "x.pth", "--model", "cnn"], "--model does not go with --backbone"),
         (["--backbone", "x.pth", "--resume", "run"], "does not go with --backbone"),
         (["--backbone", "x.pth", "--epochs", "0"], "epochs = 0"),
-        (["--backbone", "x.pth"], "no file x.pth"),
+        (["--backbone", "x.pth"], "There is no backbone x.pth"),
     ],
 )
 def test_options_that_contradict_each_other_get_one_sentence(arguments, message):

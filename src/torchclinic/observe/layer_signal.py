@@ -43,6 +43,7 @@ class LayerSignal:
         ""  # of the user's script, where the weights (of the layer before, if it has none) got their first values
     )
     growth: tuple[float, float] | None = None  # of a recurrent state's mean square, in the halves of the sequence
+    behind: str = ""  # the layer with weights that its input comes from by operations that are affine in eval mode
     in_branch: bool = False  # the output is added to another branch before the next weights
 
     @property

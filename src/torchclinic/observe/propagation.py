@@ -216,6 +216,17 @@ class _Context:
             pending += self.consumers[index]
         return phi, normalized, added
 
+    def behind(self, node: Node) -> str:
+        """The weights whose output reaches this node unbent; empty if something bends or joins it on the way."""
+        while len(node.inputs) == 1:
+            node = self.nodes[node.inputs[0]]
+            role = node.operation.role
+            if role == "linear":
+                return node.layer
+            if role not in ("carry", "dropout") and not (role == "norm" and node.kind.startswith("BatchNorm")):
+                break
+        return ""
+
 
 def _row(
     node: Node, signal: Flow, gradient: Flow | None, weight_gradient: tuple[float, float] | None, context: _Context
@@ -254,6 +265,7 @@ def _row(
         normalized=normalized,
         growth=_growth(values),
         in_branch=added,
+        behind=context.behind(node) if node.operation.role == "linear" else "",
     )
 
 

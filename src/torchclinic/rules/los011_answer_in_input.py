@@ -14,7 +14,7 @@ does not show; tokens without a target, as in a prefix.
 A causal mask (`nn.Transformer.generate_square_subsequent_mask`, `is_causal=True`), a unidirectional layer; targets shifted
 by one: `x, y = tokens[:, :-1], tokens[:, 1:]`.
 ## References
-Vaswani et al. 2017, arXiv:1706.03762, section 3.2.3.
+Vaswani et al. 2017, arXiv:1706.03762 (the decoder's mask).
 """
 
 from collections.abc import Iterator

@@ -13,7 +13,7 @@ seen, and one rare class that weighs less than all others, which weigh the same,
 ## Fix
 `weight = total / (classes * counts)`; `pos_weight = negatives / positives`; in the order of the class indices.
 ## References
-King and Zeng 2001, Logistic regression in rare events data, section 4.2; Cui et al. 2019, arXiv:1901.05555, eq. 2.
+King and Zeng 2001, Logistic regression in rare events data; Cui et al. 2019, arXiv:1901.05555.
 """
 
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ A small factor before the sum that balances them; a sum over parameters (weight 
 ## Fix
 Both with `reduction="sum"`, or both divided by the number of samples.
 ## References
-Kingma and Welling 2014, arXiv:1312.6114, equation 10; Bowman et al. 2016, arXiv:1511.06349, section 3.1 (collapse).
+Kingma and Welling 2014, arXiv:1312.6114 (the lower bound); Bowman et al. 2016, arXiv:1511.06349 (its collapse).
 """
 
 from collections.abc import Iterator

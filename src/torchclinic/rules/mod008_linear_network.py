@@ -17,7 +17,7 @@ Goodfellow et al. 2016, Deep Learning, section 6.1; Saxe et al. 2014, arXiv:1312
 
 from collections.abc import Iterator
 
-from torchclinic.observe.layer_signal import LayerSignal, Propagation
+from torchclinic.observe.layer_signal import Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import changed
@@ -32,8 +32,7 @@ def check(record: Propagation) -> Iterator[Finding]:
     layers = record.weights
     if record.step or len(layers) < 2 or any(row.kind not in _WEIGHTS for row in layers):
         return
-    last = max(i for i, row in enumerate(record.rows) if row.role == "linear")
-    if not all(_affine(row) for row in record.rows[:last]):
+    if not all(row.behind for row in layers[1:]):
         return
     widths = [row.units for row in layers]
     if min(widths[:-1]) < min(layers[0].fan_in or 0, widths[-1]):
@@ -47,10 +46,6 @@ def check(record: Propagation) -> Iterator[Finding]:
         evidence={"layers": len(layers), "widths": ", ".join(map(str, widths))},
         fix="Put an activation behind every hidden layer, for example `nn.ReLU()`.",
     )
-
-
-def _affine(row: LayerSignal) -> bool:
-    return row.role in ("linear", "dropout") or (row.role == "norm" and row.kind.startswith("BatchNorm"))
 
 
 _SCRIPT = """import torch

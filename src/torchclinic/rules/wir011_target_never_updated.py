@@ -14,8 +14,8 @@ due after more steps than the run has: the finding says that these steps had no 
 Every k steps `target.load_state_dict(online.state_dict())`, or after each one
 `for t, o in zip(target.parameters(), online.parameters()): t.data.lerp_(o.data, 0.005)`.
 ## References
-Mnih et al. 2015, Human-level control through deep reinforcement learning, algorithm 1; Lillicrap et al. 2015,
-arXiv:1509.02971, algorithm 1; Tarvainen and Valpola 2017, arXiv:1703.01780, eq. 1.
+Mnih et al. 2015, Human-level control through deep reinforcement learning; Lillicrap et al. 2015, arXiv:1509.02971 (targets
+that follow slowly); Tarvainen and Valpola 2017, arXiv:1703.01780.
 """
 
 from collections.abc import Iterator

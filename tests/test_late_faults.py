@@ -258,3 +258,27 @@ def test_a_schedule_is_advanced_by_the_one_that_holds_it(tmp_path: Path, monkeyp
     assert found(STAGES.replace("ADVANCE", "fall.step()"), tmp_path, monkeypatch) == []  # one was chosen
     assert found(STAGES.replace("ADVANCE", "pass"), tmp_path, monkeypatch) == [("OPT008", 24)] * 2
     assert found(STAGES.replace("ADVANCE", "if step == 9: raise KeyboardInterrupt"), tmp_path, monkeypatch) == []
+
+
+HEADS = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+body, one, two = nn.Sequential(nn.Linear(4, 16), nn.Tanh()), nn.Linear(16, 1), nn.Linear(16, 2)
+optimizers = [torch.optim.Adam(part.parameters(), 1e-3) for part in (body, one, two)]
+for step in range(40):
+    x = torch.randn(32, 4)
+    hidden = body(x)
+    nn.functional.mse_loss(one(hidden), x.sum(1, keepdim=True)).backward(retain_graph=True)
+    optimizers[1].step()
+    nn.functional.mse_loss(two(hidden), x[:, :2]).backward()
+    optimizers[2].step()
+    optimizers[0].step()
+    for optimizer in optimizers: optimizer.zero_grad()
+"""
+
+
+def test_an_encoder_may_collect_the_gradients_of_several_losses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found(HEADS, tmp_path, monkeypatch) == []

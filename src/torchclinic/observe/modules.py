@@ -199,6 +199,7 @@ class ModuleWatch:
         self._open_model = model
         forward = ForwardPass(model.kind, model.index, self.session.step, user_line(), with_grad, module.training)
         forward.all_eval = not any(inner.training for inner in module.modules())
+        forward.made_input = any(tensor.requires_grad for tensor in tensors_in([args, kwargs]))
         forward.recomputed = _called_from(_RECOMPUTING) or self.session.backward.running
         self.forwards.append(forward)
         self._open = forward

@@ -240,6 +240,13 @@ class TrainingWatch:
         if sum(p.numel() for p in live) <= 50_000_000:
             self._snapshots[id(optimizer)] = (record, live, [p.clone() for p in live])
 
+    def _judges(self, track: OptimizerTrack) -> bool:
+        """Was what it owns last called on what another network had made (a discriminator, a critic)?"""
+        modules, owned = self.session.modules, {id(parameter) for parameter in track.parameters()}
+        holders = {m.index for m in modules.models.values() if not owned.isdisjoint(m.parameter_names)}
+        last = next((f for f in reversed(modules.forwards[-20:]) if f.with_grad and f.index in holders), None)
+        return last is not None and last.made_input
+
     def _reached_late(self, track: OptimizerTrack) -> None:
         """In a step that is not observed: is there a gradient, and is it not zero, of a parameter that had none before?"""
         for parameter in track.parameters():
@@ -273,7 +280,7 @@ class TrainingWatch:
                 known.consumed = parameter.grad is not None
                 known.stale = False
         for other in self.optimizers.values():
-            if other is not track and self.session.active and other.backwards_uncleared:
+            if other is not track and self.session.active and other.backwards_uncleared and self._judges(other):
                 other.left_line = other.reached_line
         track.forget_foreign()
         track.mark("S", self.session.active)

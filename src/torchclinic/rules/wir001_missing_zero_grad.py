@@ -7,7 +7,8 @@ adds to it: after t steps the update is the sum of t gradients, old ones include
 `stale`: parameters whose gradient had already been consumed by a step of their optimizer, was not cleared, and was
 consumed again. The decision falls at the second step, not at the backward in between: in a GAN the generator's backward
 leaves gradients on the discriminator, and the discriminator's optimizer clears them before they are used. Where it clears
-directly after its own step instead, they stay, and are added to its next gradients (`foreign_backward`).
+directly after its own step instead, they stay, and are added to its next gradients (`foreign_backward`). An encoder that
+collects the gradients of several losses, each with an optimizer for its head, is healthy: it is fed by the data.
 ## When this is fine
 Accumulation: several backwards, one step, one clear. It is not reported. Clearing at some steps only is WIR010.
 ## Fix

@@ -1,5 +1,6 @@
 """What a mask that forbids positions hides, and what it leaves: the tokens of the model's own input."""
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,12 +24,12 @@ class PaddingWatch:
     def __init__(self, session: "Session") -> None:
         self.session = session
         self.found: dict[str, PaddingMask] = {}
-        self._inputs: list[Tensor] = []  # of the forward that runs
+        self._inputs: list[weakref.ref[Tensor]] = []  # of the forward that runs
 
     def begin(self, tensors: list[Tensor]) -> None:
         """Called before a forward with these arguments."""
         self._inputs = [
-            tensor.detach() for tensor in tensors
+            weakref.ref(tensor) for tensor in tensors
             if (tensor.dim() == 2 and not tensor.is_floating_point()) or (tensor.dim() == 3 and tensor.is_floating_point())
         ]  # fmt: skip
 
@@ -45,9 +46,10 @@ class PaddingWatch:
         if node.line not in self.found and len(self.found) >= MOST_LINES:
             return
         mask = mask.detach().bool()
-        for tensor in self._inputs:
-            if tensor.dtype is not torch.bool and mask.squeeze().shape == tensor.shape[:2]:
-                self._compare(node, mask.squeeze(), tensor)
+        for ref in self._inputs:
+            tensor = ref()
+            if tensor is not None and tensor.dtype is not torch.bool and mask.squeeze().shape == tensor.shape[:2]:
+                self._compare(node, mask.squeeze(), tensor.detach())
                 return
 
     def _compare(self, node: "Node", mask: Tensor, tensor: Tensor) -> None:

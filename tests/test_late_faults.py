@@ -282,3 +282,30 @@ def test_an_encoder_may_collect_the_gradients_of_several_losses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert found(HEADS, tmp_path, monkeypatch) == []
+
+
+LABELS = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+W = torch.randn(16, 6)
+model = nn.Sequential(nn.Linear(16, 48), nn.ReLU(), nn.Linear(48, 6), LAST)
+optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+for _ in range(60):
+    x = torch.randn(64, 16)
+    y = LABEL
+    optimizer.zero_grad()
+    nn.functional.binary_cross_entropy(model(x), y).backward()
+    optimizer.step()
+"""
+
+
+def test_probabilities_that_sum_to_one_for_labels_that_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def codes(last: str, label: str) -> list[str]:
+        script = LABELS.replace("LAST", last).replace("LABEL", label)
+        return [code for code, _ in found(script, tmp_path, monkeypatch)]
+
+    one_of_six = "nn.functional.one_hot((x @ W).argmax(1), 6).float()"
+    assert codes("nn.Softmax(dim=1)", "(x @ W > 0).float()") == ["LOS007"]
+    assert codes("nn.Sigmoid()", "(x @ W > 0).float()") == []
+    assert codes("nn.Softmax(dim=1)", one_of_six) == []

@@ -120,4 +120,5 @@ def fill_loss(call: LossCall, prediction: Tensor, target: Tensor, measurements: 
         call.classes = prediction.shape[class_dim]
     ignore = call.options.get("ignore_index")
     measure_operand(call.prediction, prediction, measurements, class_dim)
-    measure_operand(call.target, target, measurements, None, ignore if isinstance(ignore, int) else None)
+    labels = 1 if call.function == "binary_cross_entropy" and target.dim() > 1 else None  # one label per column
+    measure_operand(call.target, target, measurements, labels, ignore if isinstance(ignore, int) else None)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start; one that forks after OpenMP made threads hangs
+
 DATA = os.environ.get("TORCHCLINIC_DATA")
 
 

@@ -129,6 +129,15 @@ def test_a_script_that_continues_from_its_own_file_cannot_be_compared(tmp_path: 
     assert "last.pt, which its last run wrote" in proof["reason"]
 
 
+def test_a_script_that_reads_back_what_it_saved_itself_is_compared_one_replay_at_a_time(tmp_path: Path) -> None:
+    best = repr(str(tmp_path / "best.pt"))
+    saved = SOFTMAX.replace("optimizer.step()", f"optimizer.step(); torch.save(model.state_dict(), {best})")
+    saved = saved.replace("loss.backward()", f"torch.load({best}) if epoch else None; loss.backward()")
+    _, report = prove(tmp_path, saved)
+    (proof,) = report["proofs"]
+    assert proof["verdict"] == "confirmed", proof["reason"]
+
+
 def test_a_script_that_fails_only_when_run_again_gets_one_line_that_says_so(tmp_path: Path) -> None:
     failing = "import os\nif 'TORCHCLINIC_PROVING' in os.environ: raise OSError('only once')\n"
     code, report = prove(tmp_path, failing + SOFTMAX)

@@ -85,12 +85,12 @@ class Stage:
         self._process.terminate()
         self._process.communicate()
 
-    def run(self, jobs: Sequence[dict[str, Any]], seconds: float) -> list[Trial]:
+    def run(self, jobs: Sequence[dict[str, Any]], seconds: float, width: int) -> list[Trial]:
         """The trials of those `jobs` that `seconds` left time for, in their order; empty if the process died."""
         target = self._around.target
         request = {
             "name": target.name, "arguments": list(target.arguments), "is_module": target.is_module, "jobs": list(jobs),
-            "width": self._width, "seconds": seconds, "written": self._written,
+            "width": width, "seconds": seconds, "written": self._written,
         }  # fmt: skip
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -125,9 +125,11 @@ def prove_script(
     start = time.monotonic()
     with Stage(around, width, written) as stage:
         to_end = any(attempt.change.judged_by == "evaluation" for attempt in attempts)
-        (first,) = stage.run([_job("", 0, most, FIRST_SHARE * seconds, to_end)], START_SECONDS) or [
+        (first,) = stage.run([_job("", 0, most, FIRST_SHARE * seconds, to_end)], START_SECONDS, 1) or [
             Trial(note="it did not start")
         ]
+        if first.reads_back or first.stale_reads:
+            width = 1  # what a replay reads must not be what the one beside it is writing
         plan = make_plan(attempts, first, seconds - (time.monotonic() - start), width)
         if isinstance(plan, str):
             return Proofs(problem=plan, replays=1, seconds=time.monotonic() - start)
@@ -139,7 +141,7 @@ def prove_script(
             for name in ("", *(attempt.change.name for attempt in plan.attempts))
             if name or seed or not reusable
         ]
-        trials = [*([first] if reusable else []), *stage.run(jobs, left)]
+        trials = [*([first] if reusable else []), *stage.run(jobs, left, width)]
     by_change: dict[str, dict[int, Trial]] = {}
     for trial in trials:
         by_change.setdefault(trial.change, {})[trial.seed] = trial

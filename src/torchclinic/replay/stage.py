@@ -23,7 +23,7 @@ from torchclinic.replay.bench import Bench, Enough
 from torchclinic.replay.change import changes, make
 from torchclinic.replay.reseeding import reseed
 from torchclinic.replay.trial import Trial
-from torchclinic.replay.writes import opens_for_writing
+from torchclinic.replay.written_files import watch_files
 
 GRACE_SECONDS = 3.0  # a replay stops itself at its limit; one that hangs is ended so much later
 POLL_SECONDS = 0.02
@@ -145,7 +145,7 @@ def replay(target: Target, job: dict[str, Any], file: Path) -> None:
         until_evaluation=job["until_evaluation"],
         on_stop=stop,
     )
-    sys.addaudithook(_StaleReads(job["written"], bench.trial))
+    watch_files(job["written"], bench.trial)
     reseed(job["seed"], Patches())
     _run(target, bench)
     deliver()
@@ -166,21 +166,3 @@ def _run(target: Target, bench: Bench) -> None:
     except BaseException as error:  # noqa: BLE001 - whatever the script raises ends the replay
         first = (str(error).splitlines() or [""])[0]
         trial.ending, trial.note = "raised", f"{type(error).__name__}: {first}"
-
-
-class _StaleReads:
-    """An audit hook; the process ends with the replay, and the hook with it."""
-
-    def __init__(self, written: list[str], trial: Trial) -> None:
-        self._old = set(written)
-        self._trial = trial
-
-    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
-        if event != "open" or not self._old or not isinstance(args[0], str | bytes):
-            return
-        path = str(Path(os.fsdecode(args[0])).resolve())
-        if path not in self._old:
-            return
-        self._old.discard(path)
-        if not opens_for_writing(args[1], args[2]):
-            self._trial.stale_reads.append(path)

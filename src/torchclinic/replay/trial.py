@@ -24,6 +24,7 @@ class Trial:
     ending: str = "finished"  # finished | stopped | time | exited | raised | killed
     note: str = ""
     stale_reads: list[str] = field(default_factory=list)  # files read that the run before had written
+    reads_back: bool = False  # it read a file that it had written itself
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -147,14 +147,13 @@ def weigh(code: str, change: Any, before: Mapping[int, Trial], after: Mapping[in
 def _failure(before: Sequence[Trial], after: Sequence[Trial], change: Any) -> str:
     if not before:
         return "there was no time for it"
+    stale = next((path for trial in [*before, *after] for path in trial.stale_reads), None)
+    if stale is not None:
+        return f"the script reads {stale}, which its last run wrote"
     for trials, where in ((before, "as is"), (after, f"with {change.name}")):
         broken = next((t for t in trials if t.ending in ("killed", "raised") and t.backwards < _fewest(before)), None)
         if broken is not None:
             return f"the replay {where} failed: {broken.note}"
-        if any(t.stale_reads for t in trials):
-            return (
-                f"the script reads {next(t.stale_reads[0] for t in trials if t.stale_reads)}, which its last run wrote"
-            )
     if not any(trial.backwards for trial in before):
         return "the replay ran no backward pass" + (f": {before[0].note}" if before[0].note else "")
     if not any(trial.acted for trial in after):

@@ -164,7 +164,7 @@ def fingerprint(names: dict[str, Any]) -> str:
 
 
 def raw(tensor: torch.Tensor) -> bytes:
-    return tensor.detach().contiguous().view(torch.uint8).numpy().tobytes() if tensor.numel() and tensor.dim() else repr(
+    return tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes() if tensor.numel() and tensor.dim() else repr(
         tensor.detach().tolist()
     ).encode()  # fmt: skip
 

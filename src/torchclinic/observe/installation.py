@@ -47,6 +47,8 @@ def install(session: "Session") -> list[Any]:
     replace(torch, "compile", session.compiling.wrap_compile)
     for name in ("trace", "trace_module"):
         replace(torch.jit, name, session.compiling.wrap_trace)
+    replace(torch.cuda.CUDAGraph, "capture_begin", session.compiling.wrap_capture_begin)
+    replace(torch.cuda.CUDAGraph, "capture_end", session.compiling.wrap_capture_end)
     for name in ("clip_grad_norm_", "clip_grad_value_"):
         replace(nn.utils.clip_grad, name, session.scaling.wrap_clip)
         replace(nn.utils, name, partial(_same, name))

@@ -38,7 +38,8 @@ def check(
     """`factor`: a hundred times the usual, beyond what batches differ by; `initial`: in the first window ten times the
     weights' own norm; `leap`: the step changes the weights by half of their norm; `growth`: the loss is 1.5 times higher
     afterwards, or not finite. The first step of an optimizer that rescales gradients is as long as its rate says. A
-    loss that grew before the jump is one that a large rate drives: OPT001."""
+    loss that grew before the jump, or weights that jumped before at ordinary gradients, are what a large rate does:
+    OPT001."""
     require(record, 8)
     scaled = any(optimizer.name in RESCALING for optimizer in record.optimizers)
     start = median(value for _, value in record.losses_seen[:3]) if record.losses_seen else math.nan
@@ -48,7 +49,8 @@ def check(
                 continue
             usual = _usual(layer, index)
             high = window.peak > factor * usual > 0 if index else window.peak > initial * window.weight > 0
-            if high and window.leap > leap:
+            ordinary = all(not earlier.leap > leap for earlier in layer.windows[:index])
+            if high and window.leap > leap and ordinary:
                 before, after = losses_around(record, layer, index)
                 if after > growth * before and before <= growth * start:
                     yield _finding(layer, window, usual if index else window.weight, before, after)

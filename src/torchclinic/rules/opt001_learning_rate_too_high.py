@@ -18,12 +18,13 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
-from torchclinic.observe.records import RunRecord
+from torchclinic.observe.records import OptimizerRecord, RunRecord
 from torchclinic.observe.series import LayerSeries
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import RATED, changed
 from torchclinic.rules.timeline import MATRICES, chance, losses, measures_errors, models, movement, parts, require
+from torchclinic.rules.timeline import sole_optimizer as sole
 
 RULE = Rule("OPT001", "learning-rate-too-high", "error", "window", RunRecord, __doc__)
 
@@ -35,15 +36,15 @@ def check(
     leap: float = 0.3,
     spike: float = 1.5,
     ruin: float = 10.0,
-    min_losses: int = 15,
+    least: int = 15,
 ) -> Iterator[Finding]:
     """`large`: at 3 % per step a weight is replaced within about 30 steps, so nothing learned stays; `leap`: where a
     single step did it, 30 %. No progress is a last fifth no lower than the start. A single step did it where the
     loss became infinite, or jumped to `spike` times the start within five steps and ends no lower than by guessing, or
     to `ruin` times, which leaves nothing of the initial weights."""
-    require(record, min_losses)
-    values = losses(record)
-    if len(values) < min_losses or len(record.optimizers) != 1 or not math.isfinite(values[0]):
+    require(record, least)
+    values, optimizer = losses(record), sole(record)
+    if len(values) < least or optimizer is None or not math.isfinite(values[0]):
         return
     first, last = min(values[0], median(values[:3])), parts(values, 5)[-1]
     jump = max(values[1:6]) / first if first > 0 else 0.0
@@ -55,18 +56,18 @@ def check(
         moving = [(size, layer) for layer in layers if math.isfinite(size := movement(layer, at_once))]
         size, layer = max(moving, key=lambda pair: pair[0], default=(0.0, None))
         if layer is not None and size > (leap if at_once else large):
-            yield _finding(record, layer, first, last, size, _begin(layer, at_once))
+            yield _finding(optimizer, layer, first, last, size, _begin(layer, at_once))
             return
 
 
-def _finding(record: RunRecord, layer: LayerSeries, first: float, last: float, size: float, step: int) -> Finding:
-    rate = record.optimizers[0].lr_max
+def _finding(by: OptimizerRecord, layer: LayerSeries, first: float, last: float, size: float, step: int) -> Finding:
+    rate = by.lr_max
     outcome = "ends without a finite value" if math.isinf(last) else f"ends at {last:.4g}"
     return RULE.finding(
         f"The loss begins at {first:.4g} and {outcome}; a step moves the weights of {layer.path} by {size:.0%} of "
         f"their norm, at a learning rate of {rate:g}.",
         where=layer.path,
-        line=record.optimizers[0].line,
+        line=by.line,
         step=step,
         evidence={"first": first, "last": last, "update": size, "rate": rate},
         fix=f"A learning rate of {rate / 10:g}; `torchclinic run --prove` tries it.",

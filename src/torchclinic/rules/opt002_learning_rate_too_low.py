@@ -21,7 +21,7 @@ from torchclinic.observe.records import RunRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import RATED, changed
-from torchclinic.rules.timeline import MATRICES, losses, models, parts, reach, require
+from torchclinic.rules.timeline import MATRICES, losses, models, parts, reach, require, sole_optimizer
 
 RULE = Rule("OPT002", "learning-rate-too-low", "warning", "window", RunRecord, __doc__)
 
@@ -44,9 +44,9 @@ def check(
     sum of gradient times movement, to first order), and the loss did not fall by a tenth."""
     require(record, min_steps)
     values = losses(record)
-    if len(values) < min_steps or len(record.optimizers) != 1:
+    optimizer = sole_optimizer(record)
+    if len(values) < min_steps or optimizer is None:
         return
-    optimizer = record.optimizers[0]
     if any(parameter.loaded for parameter in record.parameters) or optimizer.lr_last < 0.5 * optimizer.lr_max:
         return
     warming = optimizer.lr_last > optimizer.lr_first

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from statistics import median
 
 from torchclinic.observe.losses import LOSSES
-from torchclinic.observe.records import BackwardPass, LossDirection, RunRecord
+from torchclinic.observe.records import BackwardPass, LossDirection, OptimizerRecord, RunRecord
 from torchclinic.observe.series import LayerSeries, Window
 from torchclinic.rules.rule import Undecided
 
@@ -52,6 +52,12 @@ def reach(layers: list[LayerSeries], steps: int) -> tuple[float, float]:
             far = max(far, moved)
             fall += moved * typical(windows, lambda window: window.gradient * window.weight)
     return far, fall
+
+
+def sole_optimizer(record: RunRecord) -> OptimizerRecord | None:
+    """The only optimizer that takes steps; None where several do."""
+    stepping = [optimizer for optimizer in record.optimizers if optimizer.steps]
+    return stepping[0] if len(stepping) == 1 else None
 
 
 def losses(record: RunRecord) -> list[float]:

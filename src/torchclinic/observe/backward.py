@@ -4,12 +4,14 @@ import math
 import weakref
 from array import array
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from torchclinic.observe.lines import user_line
+from torchclinic.observe.own import unwatched
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
@@ -32,6 +34,8 @@ class BackwardWatch:
             if session.dead or self.running or not session.on_own_thread():
                 return original(tensors, *args, **kwargs)
             root = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
+            if isinstance(root, Tensor) and self._light(root):
+                return self._unobserved(root, partial(original, tensors, *args, **kwargs))
             record = self._begin_backward(root) if isinstance(root, Tensor) else None
             self.running = True
             try:
@@ -84,12 +88,8 @@ class BackwardWatch:
         with session.own():
             self._loss(root)
             training.root_refs.append((session.step, "", weakref.ref(root)))
-            del training.root_refs[:-64]
             if not session.active:
-                for track in training.optimizers.values():
-                    track.backwards += 1
-                    track.backwards_uncleared += 1
-                    track.cleared_after_backward = False
+                self._counted()
                 return None
             record = training.before_backward(root)
             training.root_refs[-1] = (session.step, record.root_line, weakref.ref(root))
@@ -100,6 +100,37 @@ class BackwardWatch:
                 session.numerics.judge_forward(session.flow.node_of(root), record.value)
             self._attach(record)
             return record
+
+    def _light(self, root: Tensor) -> bool:
+        """Whether this backward pass is only counted, and its loss noted."""
+        session = self.session
+        idle = not (session.active or session.waiting) and bool(session.training.optimizers)
+        return idle and type(root) is Tensor and unwatched()
+
+    def _unobserved(self, root: Tensor, original: Callable[[], Any]) -> Any:
+        """A backward pass in between: what `backward` does, in as few calls as possible."""
+        session = self.session
+        with session.lightly():
+            session.training.backwards += 1
+            self._loss(root)
+            session.training.root_refs.append((session.step, "", weakref.ref(root)))
+            self._counted()
+        self.running = True
+        try:
+            result = original()
+        finally:
+            self.running = False
+        with session.lightly():
+            session.numerics.glance(root)
+            if session.witness is not None:
+                session.witness.backward(root)
+        return result
+
+    def _counted(self) -> None:
+        for track in self.session.training.optimizers.values():
+            track.backwards += 1
+            track.backwards_uncleared += 1
+            track.cleared_after_backward = False
 
     def _attach(self, record: Any) -> None:
         """The forwards since the previous backward belong to this one if it depends on them."""
@@ -115,14 +146,14 @@ class BackwardWatch:
         session = self.session
         if root.numel() != 1:
             return
-        if root.device.type == "cpu":
-            value = float(root.detach())
+        if root.is_cpu:
+            value = root.item()
             self.steps.append(session.step)
             self.values.append(value)
             if not session.active and not math.isfinite(value):
                 session.numerics.search_graph(root, user_line())
             return
-        self._deferred.append((session.step, root.detach().reshape(()).float()))
+        self._deferred.append((session.step, root.detach()))
         if len(self._deferred) >= 64:
             self.flush_losses()
 
@@ -136,4 +167,4 @@ class BackwardWatch:
         waiting, self._deferred = self._deferred, []
         if waiting:
             self.steps.extend(step for step, _ in waiting)
-            self.values.extend(torch.stack([value for _, value in waiting]).tolist())
+            self.values.extend(torch.stack([value.reshape(()).float() for _, value in waiting]).tolist())

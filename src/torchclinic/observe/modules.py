@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from torchclinic.observe.dataflow import Node, tensors_in
 from torchclinic.observe.facts import finite_input, is_plain
+from torchclinic.observe.frames import forget_frames
 from torchclinic.observe.lines import user_line, user_name
 from torchclinic.observe.records import BatchRun, ForwardPass, InputFacts, LayerPass
 from torchclinic.observe.windows import SAMPLES
@@ -115,24 +116,34 @@ class ModuleWatch:
         statistics, layers = session.statistics, session.statistics.layers
 
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-            if not session.active:
-                if session.waiting or id(module) in models:
-                    session.windows.model_called(module)
-                if not session.observing():
-                    if id(module) not in layers or not statistics.listens():
-                        return original(module, *args, **kwargs)
-                    result = original(module, *args, **kwargs)
-                    statistics.take(module, result)
-                    return result
-            if session.quiet or not session.on_own_thread():
-                return original(module, *args, **kwargs)
-            if not self.stack and id(module) in models:
-                session.windows.model_begins(module)
-                if not session.observing():
-                    return original(module, *args, **kwargs)
-            return self.observe(original, module, args, kwargs)
+            try:  # most calls are of modules that nobody watches now: as little as possible is done for them
+                if not session.active:
+                    key = id(module)
+                    if session.waiting or key in models:
+                        session.windows.model_called(module)
+                    if not session.observing():
+                        if not statistics.on or key not in layers or not statistics.listens():
+                            return original(module, *args, **kwargs)
+                        result = original(module, *args, **kwargs)
+                        statistics.take(module, result)
+                        return result
+                return self._call(original, module, args, kwargs)
+            except BaseException as error:
+                forget_frames(error)
+                raise
 
+        __call__.__torchclinic__ = True  # type: ignore[attr-defined]  # it hides its own frame
         return __call__
+
+    def _call(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
+        session = self.session
+        if session.quiet or not session.on_own_thread():
+            return original(module, *args, **kwargs)
+        if not self.stack and id(module) in self.models:
+            session.windows.model_begins(module)
+            if not session.observing():
+                return original(module, *args, **kwargs)
+        return self.observe(original, module, args, kwargs)
 
     def track(self, model: nn.Module) -> ModelTrack:
         track = self.models.get(id(model))

@@ -27,10 +27,32 @@ class Own:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         torch._C._set_grad_enabled(self._grad)
         self._functions.__exit__(kind, error, tb)
-        if not isinstance(error, Exception) or os.environ.get("TORCHCLINIC_STRICT"):
-            return False
-        self._session.give_up(error)
-        return True
+        return _ends_here(self._session, error)
+
+
+class Lightly:
+    """Our own work where no mode sees it, gradients may be recorded, and few operations are called: errors are ours alone."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
+        return error is not None and _ends_here(self._session, error)
+
+
+def _ends_here(session: "Session", error: BaseException | None) -> bool:
+    if not isinstance(error, Exception) or os.environ.get("TORCHCLINIC_STRICT"):
+        return False
+    session.give_up(error)
+    return True
+
+
+def unwatched() -> bool:
+    """No mode, of the user's or ours, sees the operations that are called now."""
+    return torch._C._len_torch_function_stack() == 0 and torch._C._len_torch_dispatch_stack() == 0
 
 
 class Witness(Protocol):

@@ -31,7 +31,7 @@ from torchclinic.observe.modules import ModuleWatch
 from torchclinic.observe.numerics import Numerics
 from torchclinic.observe.operations import OperationWatch
 from torchclinic.observe.origins import Origins
-from torchclinic.observe.own import Own, Witness
+from torchclinic.observe.own import Lightly, Own, Witness, unwatched
 from torchclinic.observe.padding import PaddingWatch
 from torchclinic.observe.patches import Patches
 from torchclinic.observe.probing import Probing
@@ -118,6 +118,7 @@ class Session:
         self.compiling = CompileWatch(self)
         self.windows = Windows(self)
         self._handles: list[Any] = []
+        self._light = Lightly(self)
         self._thread = threading.get_ident()
         self.dead = False
 
@@ -177,6 +178,10 @@ class Session:
 
     def own(self) -> Own:
         return Own(self)
+
+    def lightly(self) -> "Lightly | Own":
+        """The same for work in between, which calls hardly an operation."""
+        return self._light if unwatched() else Own(self)
 
     def give_up(self, error: Exception) -> None:
         """An error of ours: stop observing, say so, leave the script alone."""

@@ -167,7 +167,9 @@ def _measure_steps(node: Node, module: nn.RNN, output: Tensor) -> None:
         node.measured[name] = output.select(time, step).float().square().mean()
 
 
-def _measure_gradient(node: Node, gradient: Tensor) -> None:
+def _measure_gradient(node: Node, gradient: Tensor | None) -> None:
+    if gradient is None:  # of an output that nothing reads, beside one that is read: cuDNN's recurrent layers have two
+        return
     with torch.no_grad():
         values = gradient if gradient.dtype in (torch.float32, torch.float64) else gradient.float()
         node.measured["gradient"] = torch.linalg.vector_norm(values).square() / max(gradient.numel(), 1)

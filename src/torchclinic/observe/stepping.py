@@ -23,7 +23,7 @@ class StepWatch:
         def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(owner, *args, **kwargs)
             if not session.dead and session.on_own_thread():
-                with session.own():
+                with session.own() if session.active else session.lightly():
                     session.training.cleared(owner)
             return result
 
@@ -53,7 +53,7 @@ class StepWatch:
             with session.own():
                 session.checkpoints.compare_loaded({id(p) for group in optimizer.param_groups for p in group["params"]})
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
-        with session.own():
+        with session.own() if session.active or closure is not None else session.lightly():
             session.training.before_step(optimizer, closure is not None)
             if session.training.inside_step == 1:
                 session.replicas.before_step(session.training.optimizer(optimizer))
@@ -69,7 +69,7 @@ class StepWatch:
         session.quiet = False
         if session.statistics.on:
             session.statistics.after_step(optimizer)
-        with session.own():
+        with session.own() if session.active else session.lightly():
             session.updates.stepped(optimizer, *session.training.snapshot(optimizer))
             session.training.after_step(optimizer)
         session.training.inside_step -= 1

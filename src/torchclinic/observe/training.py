@@ -1,6 +1,7 @@
 """Backward passes, gradients, clears and optimizer steps."""
 
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,7 +28,7 @@ class TrainingWatch:
         self.uneven_terms: list[UnevenTerms] = []
         self.backwards = 0
         self.inside_step = 0
-        self.root_refs: list[tuple[int, str, weakref.ref[Tensor]]] = []
+        self.root_refs: deque[tuple[int, str, weakref.ref[Tensor]]] = deque(maxlen=64)
         self.retained: dict[str, RetainedGraph] = {}
         self._snapshots: dict[int, tuple[StepRecord, list[Tensor], list[Tensor]]] = {}
 

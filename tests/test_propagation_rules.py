@@ -145,3 +145,44 @@ class Heads(nn.Module):
 def test_heads_beside_each_other_do_not_stand_behind_one_another() -> None:
     for hidden, told in ((nn.ReLU(), 0), (nn.Identity(), 1)):
         assert len(list(mod008_linear_network.check(propagation(Heads(hidden), torch.randn(20, 12))))) == told
+
+
+def ini006(model: nn.Module, x: Tensor) -> list[str]:
+    module = next(module for module in RULES if module.RULE.code == "INI006")
+    loss_fn = nn.functional.cross_entropy
+    targets = torch.zeros(len(x), dtype=torch.long)
+    return [finding.where for finding in module.check(propagation(model, (x, targets), loss_fn))]
+
+
+class Residual(nn.Module):
+    """As in GPT-2: small weights, all of them on branches."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.up, self.down = nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        for layer in (self.up, self.down):
+            nn.init.normal_(layer.weight, 0, 0.02)
+
+    def forward(self, x):
+        return x + self.down(nn.functional.gelu(self.up(self.norm(x))))
+
+
+def test_small_weights_on_branches_of_a_residual_network_are_fine():
+    torch.manual_seed(0)
+    model = nn.Sequential(*(Residual(32) for _ in range(12)), nn.LayerNorm(32), nn.Linear(32, 4))
+    assert ini006(model, torch.randn(64, 32)) == []
+
+
+@pytest.mark.parametrize(("layers", "spread", "found"), [(1, 0.01, 0), (6, 0.01, 1), (1, 2.0, 1), (6, 0.15, 0)])
+@pytest.mark.parametrize("phi", [nn.Tanh, nn.ReLU])
+def test_one_layer_of_small_weights_is_fine_many_are_not_and_one_of_large_ones_is_not(phi, layers, spread, found):
+    torch.manual_seed(0)
+    model = stack_of(layers, phi, spread)
+    assert len(ini006(model, torch.randn(64, 64))) == found
+
+
+def stack_of(layers: int, phi: type[nn.Module], spread: float) -> nn.Module:
+    parts = [part for _ in range(layers) for part in (nn.Linear(64, 64), phi())]
+    for part in parts[::2]:
+        nn.init.normal_(part.weight, 0, spread)
+    return nn.Sequential(*parts, nn.Linear(64, 4))

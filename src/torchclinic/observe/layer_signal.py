@@ -45,6 +45,7 @@ class LayerSignal:
     growth: tuple[float, float] | None = None  # of a recurrent state's mean square, in the halves of the sequence
     behind: str = ""  # the layer with weights that its input comes from by operations that are affine in eval mode
     in_branch: bool = False  # the output is added to another branch before the next weights
+    bypassed: bool = False  # the input also reaches the output on a way that does not lead through this layer
 
     @property
     def ratio(self) -> float | None:

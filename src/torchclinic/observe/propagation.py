@@ -164,7 +164,7 @@ def _assemble(
     forward = predict_forward(nodes, inputs)
     boundary = {i: 1.0 if drawn else nodes[i].values.get("gradient", math.nan) for i in ends}
     backward = predict_backward(nodes, forward, boundary)
-    context = _Context(nodes)
+    context = _Context(nodes, ends)
     rows = []
     for node, signal, gradient in zip(nodes, forward, backward, strict=True):
         if node.layer:
@@ -190,8 +190,9 @@ def _assemble(
 class _Context:
     """Where each node's value goes next."""
 
-    def __init__(self, nodes: list[Node]) -> None:
+    def __init__(self, nodes: list[Node], ends: set[int]) -> None:
         self.nodes = nodes
+        self.bypassed = _bypassed(nodes, ends)
         self.consumers: list[list[int]] = [[] for _ in nodes]
         for node in nodes:
             for i in dict.fromkeys(node.inputs):
@@ -265,8 +266,22 @@ def _row(
         normalized=normalized,
         growth=_growth(values),
         in_branch=added,
+        bypassed=node.index in context.bypassed,
         behind=context.behind(node) if node.operation.role == "linear" else "",
     )
+
+
+def _bypassed(nodes: list[Node], ends: set[int]) -> set[int]:
+    """The nodes that some way from an input to an end leaves out, by counting the ways through each."""
+    before = [int(node.operation.role == "input") for node in nodes]
+    for node in nodes:
+        before[node.index] += sum(before[i] for i in node.inputs)
+    after = [int(node.index in ends) for node in nodes]
+    for node in reversed(nodes):
+        for i in node.inputs:
+            after[i] += after[node.index]
+    ways = sum(before[i] for i in ends)
+    return {node.index for node in nodes if before[node.index] * after[node.index] < ways}
 
 
 def _growth(values: dict[str, float]) -> tuple[float, float] | None:

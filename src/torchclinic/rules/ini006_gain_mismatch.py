@@ -6,8 +6,8 @@ Xavier before ReLU halves at every layer; N(0, 1) multiplies by fan_in / 2.
 ## Evidence
 `factor`, the product over `layers` layers; `worst`, the factor of the worst layer.
 ## When this is fine
-Shallow networks: PyTorch's default (1/6 per ReLU layer) is harmless in a few layers. Layers before a normalization,
-and in residual branches, are not counted.
+Shallow networks: PyTorch's default (1/6 per ReLU layer) is harmless in a few layers, and so is one layer of small
+weights. Layers before a normalization, and those that a skip connection or another branch passes by, are not counted.
 ## Fix
 `tc.initialize(model)`: standard deviation gain / √fan_in.
 ## References
@@ -23,16 +23,14 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import DEEP, changed
 
-SCALE_FREE = (
-    "relu",
-    "leaky_relu",
-    "prelu",
-)  # the factors of the others depend on the signal, so they do not multiply up
+SCALE_FREE = ("relu", "leaky_relu", "prelu")  # the factors of the others depend on the signal, and do not multiply up
+FADING = (*SCALE_FREE, "tanh", "gelu", "silu", "elu", "selu", "softsign", "hardswish", "mish")  # ... but do downwards
 RULE = Rule("INI006", "gain-mismatch", "warning", "exact", Propagation, __doc__)
 
 
 def check(record: Propagation, *, max_factor: float = 1e6, max_layer_factor: float = 100.0) -> Iterator[Finding]:
-    """`max_factor`: amplitude off by 10³, half of float32's digits; `max_layer_factor`: by 10 within one layer."""
+    """`max_factor`: amplitude off by 10³, half of float32's digits; `max_layer_factor`: too large by 10 within one layer,
+    which saturates what follows or makes the outputs large at once. Small signals fade from layer to layer only."""
     scaled = {row.layer for row, after in pairwise(record) if after.role == "scale"}  # a factor of the user's own
     logs = {
         row.layer: math.log(row.fan_in * row.weight_mean_square / row.gain**2)
@@ -42,15 +40,18 @@ def check(record: Propagation, *, max_factor: float = 1e6, max_layer_factor: flo
         and row.weight_mean_square
         and not row.normalized
         and not row.in_branch
+        and not row.bypassed
         and row.layer not in scaled
     }
-    total = sum(value for layer, value in logs.items() if record[layer].followed_by.startswith(SCALE_FREE))
+    total, fading = (
+        sum(value for layer, value in logs.items() if record[layer].followed_by.startswith(kinds))
+        for kinds in (SCALE_FREE, FADING)
+    )
+    total = fading if abs(total) <= math.log(max_factor) and fading < 0 else total
     worst = max(logs, key=lambda layer: abs(logs[layer]), default="")
-    if (
-        record.step == 0
-        and worst
-        and (abs(total) > math.log(max_factor) or abs(logs[worst]) > math.log(max_layer_factor))
-    ):
+    too_large = max(logs.values(), default=0.0) > math.log(max_layer_factor)
+    if record.step == 0 and worst and (abs(total) > math.log(max_factor) or too_large):
+        worst = max(logs, key=logs.__getitem__) if too_large else worst
         yield RULE.finding(
             f"Over {len(logs)} layers the weights miss the gain of their activations by a factor {math.exp(total):.3g} "
             f"in mean square; {worst} alone by {math.exp(logs[worst]):.3g}.",

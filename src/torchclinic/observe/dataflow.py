@@ -160,12 +160,13 @@ class Dataflow:
         return node
 
     def mark_used(self, root: Node) -> None:
+        """What a backward pass from `root` goes through: not what was detached, nor what a gradient was taken of."""
         stack = [root]
         while stack:
             node = stack.pop()
             if not node.used:
                 node.used = True
-                stack += node.parents
+                stack += [parent for parent in node.parents if parent.requires_grad]
 
 
 def tensors_in(value: object, depth: int = 3) -> Iterator[Tensor]:

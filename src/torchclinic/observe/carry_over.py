@@ -57,7 +57,8 @@ class CarryOverWatch:
             if record is None or forward.with_grad or not nodes or id(nodes[0]) not in ancestors:
                 continue
             if nodes[0].shape[:1] == (guess.numel(),):
-                self.session.measurements.add(agreement(guess, labels), record.unseen.add)
+                part = record.seen if forward.known else record.unseen
+                self.session.measurements.add(agreement(guess, labels), part.add)
                 return
 
     def _early(self) -> Agreement:

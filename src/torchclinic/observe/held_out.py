@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_ROWS = 200_000
 MOST_COLUMNS = 4096
 SPREAD_ROWS, SPREAD_COLUMNS = 2048, 64  # of distinct training rows, that show how often single numbers agree
+MOST_LOOKED_UP = 512  # rows of an evaluation that are looked up whatever it is called
+LEAST_KNOWN = 0.02  # of them; fewer may be duplicates
 LEAST_COLUMNS = 4  # numbers in a row; fewer may agree by chance
 _HELD_OUT = {"test", "val", "valid", "validation", "heldout", "holdout", "dev", "unseen", "tests", "tst"}
 _TRAINED = {"train", "training", "trn", "tr", "fit", "seen"}
@@ -100,6 +102,14 @@ class HeldOutWatch:
             use.rows += len(rows)
             use.seen += sum(row in own for row in rows)
             use.chance = self._chance(real_numbers(tensors[0][0]).numel(), len(own))
+
+    def knows(self, model: int, tensors: list[Tensor]) -> bool:
+        """Whether some of up to 512 rows were seen in training forwards of the model, not all of which are observed."""
+        own = self._trained.get(model)
+        if not own or not tensors or not tensors[0].dim():
+            return False
+        rows = self._rows([tensors[0][:: -(-len(tensors[0]) // MOST_LOOKED_UP)]])
+        return sum(row in own for row in rows) > LEAST_KNOWN * len(rows)
 
     def _rows(self, tensors: list[Tensor]) -> list[int]:
         """One exact number per row: the sum of its bits, each word times an odd weight, modulo 2⁶⁴."""

@@ -103,6 +103,10 @@ class ModuleWatch:
         self._open: ForwardPass | None = None
         self._open_model: ModelTrack | None = None
 
+    def inside_model(self) -> bool:
+        """Whether a module with parameters runs now; a loss module has none."""
+        return self._open_model is not None and bool(self.stack)
+
     def where(self) -> str:
         return self.stack[-1][0] if self.stack else ""
 
@@ -229,6 +233,7 @@ class ModuleWatch:
             self.session.batches.given(model, forward, tensors)
         elif not with_grad:
             model.evaluated(forward, tensors)
+            forward.known = self.session.held_out.knows(model.index, tensors)
             self.session.held_out.evaluated(model.index, tensors, forward.line)
 
     def _finite(self, forward: ForwardPass, tensors: list[Tensor]) -> None:

@@ -1,6 +1,7 @@
 """Every call of a torch function while it is observed in full: noted, and handed to those whom it concerns."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -40,6 +41,7 @@ _COPYING = {"reshape", "contiguous", "flatten", "ravel"}
 _SOFTMAXES = {"softmax", "log_softmax"}
 _SLICES = {"getitem", "select", "narrow", "detach"}
 LIST_CAP = 400
+MOST_ANCESTORS = 400  # of a sum that are looked at for what broadcast
 
 
 class OperationWatch:
@@ -144,9 +146,9 @@ class OperationWatch:
         if len(args) < 2 or not isinstance(args[0], Tensor) or not isinstance(args[1], Tensor):
             return
         left, right = args[0], args[1]
-        if left.shape == right.shape or left.numel() != right.numel() or left.numel() < 2:
+        if left.shape == right.shape or left.numel() != right.numel() or result.numel() <= left.numel():
             return
-        if result.numel() != left.numel() ** 2 or self.session.modules.stack:
+        if self.session.modules.inside_model() or [n for n in left.shape if n > 1] != [n for n in right.shape if n > 1]:
             return
         nodes = [self.session.flow.leaf(left), self.session.flow.leaf(right)]
         inserted = any(n.inserted_axis and n.line == node.line for n in nodes)
@@ -160,7 +162,7 @@ class OperationWatch:
             tuple(right.shape),
             tuple(result.shape),
             name in _COMPARISONS,
-            inserted or same or {left.dim(), right.dim()} != {1, 2},
+            inserted or same or left.dim() == right.dim(),
             left.requires_grad,
             right.requires_grad,
         )
@@ -170,11 +172,7 @@ class OperationWatch:
     def _reduction(self, node: Node) -> None:
         if not self._outer_nodes:
             return
-        chain: Node | None = node.parents[0] if node.parents else None
-        for _ in range(6):
-            if chain is None:
-                return
-            for record, outer in self._outer_nodes:
-                if outer is chain:
-                    record.reduced = True
-            chain = chain.parents[0] if chain.parents else None
+        records = {id(outer): record for record, outer in self._outer_nodes}
+        for ancestor in islice(node.ancestors(), MOST_ANCESTORS):
+            if (record := records.get(id(ancestor))) is not None:
+                record.reduced = True

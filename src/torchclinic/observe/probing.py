@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torchclinic.errors import InputError
 from torchclinic.observe.answers import AnswerWatch
 from torchclinic.observe.carry_over import CarryOverWatch
+from torchclinic.observe.dataflow import tensors_in
 from torchclinic.observe.eval_pass import eval_pass, print_of
 from torchclinic.observe.frames import hushed
 from torchclinic.observe.layer_signal import Propagation
@@ -83,6 +84,7 @@ class Probing:
         found = eval_pass(model, args, kwargs, self.session.step)
         if found is not None:
             batch = print_of(args, kwargs)
+            found.shape = next((tuple(tensor.shape) for tensor in tensors_in([args, kwargs])), ())
             found.fresh = self._prints.setdefault(track.index, batch) != batch
             self.eval_passes.append(found)
 
@@ -102,6 +104,9 @@ class Probing:
     def label(self, function: str, prediction: Tensor, target: Tensor, ignored: object = None) -> None:
         """Called at a loss with gradients."""
         self.answers.loss(function, target, ignored)
+        for record in self.eval_passes:
+            if record.step == self.session.step and target.dim() and record.shape.count(len(target)) == 1:
+                record.labelled = record.labelled or record.shape[0] == len(prediction) == len(target)
         if self._latest is not None:
             label(self._latest, function, prediction, target)
 

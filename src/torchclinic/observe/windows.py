@@ -24,9 +24,11 @@ EVALUATIONS = (
     2,
     3,
     4,
+    6,
     8,
+    12,
     16,
-)  # phases of evaluation that are looked at whatever the budget; then 32, 64, ... within it
+)  # evaluations that are looked at whatever the budget; then 32, 64, ... within it
 EVALUATION_FORWARDS = 3  # forwards that are observed in each
 SAMPLES = 3  # forwards of one tensor that are no accident; a loss and an accuracy make two
 CALLS = 16  # of a model between two looks at whether its parameters were replaced

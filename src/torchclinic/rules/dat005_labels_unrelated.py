@@ -5,8 +5,9 @@ Inputs and labels were shuffled, sorted or cut separately. A large network still
 2017); what it says of others is as good as drawing lots.
 ## Evidence
 At one moment of an evaluation, in the mode the model is in: `seen`, agreement beyond chance (Cohen's kappa) with the
-labels of `seen_rows` rows of a training batch, by an extra forward; `unseen`, that with the labels of `unseen_rows` rows
-in the script's own comparison; `error`, its standard error; `left`, training's loss over the entropy of its labels.
+labels of `seen_rows` rows it was trained on (a batch, by an extra forward, and those that the script evaluates);
+`unseen`, that with the labels of `unseen_rows` others in the script's own comparison; `error`, its standard error;
+`left`, training's loss over the entropy of its labels.
 ## When this is fine
 Random labels on purpose; labels that are almost noise (a market's direction). Undecided: integer or coded inputs, whose
 relations (parity, modular sums) may be learnt long after the rows; evaluated inputs of another scale or offset; a model

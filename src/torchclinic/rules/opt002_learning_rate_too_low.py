@@ -29,19 +29,18 @@ RULE = Rule("OPT002", "learning-rate-too-low", "warning", "window", RunRecord, _
 def check(
     record: RunRecord,
     *,
-    movement: float = 0.05,
+    movement: float = 0.1,
     fall: float = 0.2,
     bend: float = 0.5,
-    still: float = 0.01,
-    promise: float = 0.1,
+    promise: float = 0.15,
     still_loss: float = 0.1,
     min_steps: int = 50,
 ) -> Iterator[Finding]:
-    """`movement`: steps that all point the same way have moved no layer by more than a twentieth of its norm; `fall`: the
+    """`movement`: steps that all point the same way have moved no layer by more than a tenth of its norm; `fall`: the
     loss keeps four fifths of its value; `bend`: in its second half it falls at least half as much as in the first.
-    `still`, `promise`: or the noise of batches hides the line, but the script ran to its end, no layer moved by a hundredth
-    of its norm, all steps together could have lowered the loss by a tenth at most had each gone straight downhill (the
-    sum of gradient times movement, to first order), and the loss did not fall by a tenth."""
+    `promise`: or the noise of batches hides the line, but the script ran to its end, all steps together could have lowered
+    the loss by 15 % at most had each gone straight downhill (the sum of gradient times movement, to first order), and it
+    did not fall by a tenth."""
     require(record, min_steps)
     values = losses(record)
     optimizer = sole_optimizer(record)
@@ -58,7 +57,7 @@ def check(
     first, middle, last = curve[0], median(curve[1:3]), curve[-1]
     falls = 0 < first - last < fall * abs(first) and curve[0] > curve[1] > curve[2] > curve[3]
     bent = (middle - last) / (first - middle) if falls else 0.0
-    idle = record.finished and moved < still and downhill < promise * abs(first)
+    idle = record.finished and downhill < promise * abs(first)
     stands = idle and first - last < still_loss * abs(first)
     if bent > bend or stands:
         yield RULE.finding(

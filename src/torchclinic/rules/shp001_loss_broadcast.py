@@ -28,7 +28,7 @@ def check(run: RunRecord) -> Iterator[Finding]:
     for call in run.others:
         if isinstance(call, Elementwise):
             one_side = call.left_requires_grad != call.right_requires_grad
-            if call.comparison or call.deliberate or not call.reduced or not one_side or call.function != "sub":
+            if call.comparison or call.deliberate or not call.reduced or not one_side or call.function not in _PAIRING:
                 continue
             yield _finding(call.left, call.right, call.result, f"`{call.function}`", call.line, call.step)
         elif isinstance(call, LossCall) and not call.failed:
@@ -38,6 +38,7 @@ def check(run: RunRecord) -> Iterator[Finding]:
                 yield _finding(left, right, result, f"`{call.function}`", call.line, call.step)
 
 
+_PAIRING = {"sub", "rsub", "mul"}
 _ELEMENTWISE = {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss", "soft_margin_loss", "kl_div"}
 Shape = tuple[int, ...]
 

@@ -31,7 +31,7 @@ def check(record: EvalPass, *, least_change: float = 0.01) -> Iterator[Finding]:
         raise Undecided(f"{record.model}: {record.mixing_reason}")
     if not record.mixing > least_change or (record.step > 0 and not record.fresh):
         return
-    if record.other_batch:
+    if record.other_batch and not record.labelled:
         raise Undecided(f"{record.model} mixes along its first dimension, but {record.other_batch} may be the batch")
     if record.step == 0:  # a graph's nodes mix by right, and are the same in every step
         return

@@ -15,6 +15,7 @@ PyTorch documentation, Broadcasting semantics.
 """
 
 from collections.abc import Iterator
+from math import prod
 
 from torchclinic.observe.records import Elementwise
 from torchclinic.report.model import Finding
@@ -28,9 +29,8 @@ def check(call: Elementwise) -> Iterator[Finding]:
     if not call.comparison or call.deliberate or not call.reduced:
         return
     yield RULE.finding(
-        f"`{call.function}` compares {call.left} with {call.right}: {call.result[0]} × {call.result[-1]} pairs "
-        f"instead of "
-        f"{max(call.left)} samples, and their sum is used as a metric.",
+        f"`{call.function}` compares {call.left} with {call.right}: {prod(call.result):,} pairs instead of "
+        f"{prod(call.left):,}, and their sum is used as a metric.",
         where=call.where,
         line=call.line,
         step=call.step,

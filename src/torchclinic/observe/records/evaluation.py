@@ -28,6 +28,8 @@ class EvalPass:
     mixing: float = nan  # largest change of a sample's output when only the other samples are replaced, same unit
     mixing_reason: str = ""  # why that says nothing
     other_batch: str = ""  # the dimension that is independent, and so may be the batch
+    shape: tuple[int, ...] = ()  # of the first argument
+    labelled: bool = False  # the loss takes one label for each of its rows, and no other dimension is as long
     fresh: bool = False  # the batch differs from that of the first look
     example: str = ""  # the output's shape
 
@@ -100,7 +102,7 @@ class CarryOver:
     model: str
     line: str
     step: int
-    seen: Agreement
+    seen: Agreement  # a batch that was kept, and evaluated rows that are known from training
     unseen: Agreement = field(default_factory=Agreement)
     early: Agreement = field(default_factory=Agreement)  # in the first training steps, before a batch is learnt from
     coded: bool = False  # inputs of few distinct values or integers

@@ -37,6 +37,7 @@ class ForwardPass:
     stepped: bool = False  # an optimizer consumed the gradients this forward gave to this model
     sampled: bool = False  # one of several forwards of the same tensor without gradients and without a step between
     input_finite: bool = True
+    known: bool = False  # without gradients, and some of its rows were seen in a training forward
     made_input: bool = False  # its input requires a gradient: what made it can learn from this forward
 
     def evaluating(self) -> bool:

@@ -49,7 +49,8 @@ class LossCall:
 
 @dataclass(slots=True)
 class Elementwise:
-    """Two tensors of equal size and different shape that broadcast to their outer product, outside a loss function."""
+    """Two tensors of the same numbers of dimensions but for ones, (N, 1) and (N,) say, that broadcast against each other,
+    outside a model and a loss function."""
 
     function: str
     step: int

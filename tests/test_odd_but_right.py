@@ -21,6 +21,35 @@ def batch(rows=48):
 net = nn.Sequential(nn.Linear(12, 48), nn.ReLU(), nn.Linear(48, 5))
 """
 SCRIPTS = {
+    "one-graph-for-training-and-test": """
+x, y = batch(200)
+near = torch.eye(200) + (torch.cdist(x, x) < 3.5).float()
+near = near / near.sum(1, keepdim=True)
+train_nodes, test_nodes = torch.randperm(200).split(100)
+class Graph(nn.Module):
+    def __init__(self):
+        super().__init__(); self.a, self.b = nn.Linear(12, 32), nn.Linear(32, 5)
+    def forward(self, x, near):
+        return near @ self.b(F.relu(near @ self.a(x)))
+net = Graph()
+opt = torch.optim.Adam(net.parameters(), 1e-2)
+for s in range(80):
+    opt.zero_grad(); F.cross_entropy(net(x, near)[train_nodes], y[train_nodes]).backward(); opt.step()
+    if s % 20 == 19:
+        with torch.no_grad(): accuracy = (net(x, near)[test_nodes].argmax(1) == y[test_nodes]).float().mean()
+""",
+    "attacks-in-eval-mode": """
+net = nn.Sequential(nn.Linear(12, 48), nn.BatchNorm1d(48), nn.ReLU(), nn.Linear(48, 5))
+opt = torch.optim.SGD(net.parameters(), 0.1)
+for s in range(60):
+    x, y = batch()
+    net.eval(); d = torch.zeros_like(x).uniform_(-0.1, 0.1)
+    for _ in range(2):
+        d.requires_grad_(True)
+        (g,) = torch.autograd.grad(F.cross_entropy(net(x + d), y), d)
+        d = (d.detach() + 0.1 * g.sign()).clamp(-0.2, 0.2)
+    net.train(); opt.zero_grad(); F.cross_entropy(net(x + d), y).backward(); opt.step()
+""",
     "sharpness-aware": """
 opt = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9)
 for s in range(60):

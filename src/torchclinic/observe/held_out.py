@@ -38,6 +38,8 @@ class HeldOutWatch:
         self._trained: dict[int, set[int]] = {}  # model -> rows: what another fold was trained on is not seen
         self._distinct: dict[int, list[Tensor]] = {}  # number of columns -> some numbers of distinct training rows
         self._weights: dict[int, Tensor] = {}
+        self._latest = -1, 0  # model and rows of the latest training forward
+        self._partly: set[int] = set()  # models of whose rows some have no label in the loss
         self._loader: tuple[tuple[str, ...], int] = ((), -1)  # names of the loader drawn from last, and when
 
     def opened(self, loader: object) -> tuple[str, ...]:
@@ -51,12 +53,26 @@ class HeldOutWatch:
         """A training forward begins, of the model with this number."""
         rows = self._rows(tensors)
         own = self._trained.setdefault(model, set())
+        self._latest = model, len(rows)
         self._compare(rows, own)
         if rows:
             self._sample(tensors[0], rows, own)
         self.fresh = bool(rows) and all(known.isdisjoint(rows) for known in self._trained.values())
         if sum(map(len, self._trained.values())) + len(rows) <= MOST_ROWS:
             own.update(rows)
+
+    def labelled(self, target: Tensor, ignored: object) -> None:
+        """The loss of that forward: fewer labels than rows say that not every row was trained on, as in a graph."""
+        model, rows = self._latest
+        if not target.dim():
+            return
+
+        def receive(values: list[float]) -> None:
+            if values[0] < rows:
+                self._partly.add(model)
+
+        count = (target != ignored).sum() if isinstance(ignored, int) else torch.tensor(len(target))
+        self.session.measurements.add([count], receive)
 
     def _compare(self, rows: list[int], earlier: set[int]) -> None:
         """How often rows that are not the same row are equal: within a batch, and to earlier ones on a first visit."""
@@ -89,7 +105,7 @@ class HeldOutWatch:
     def evaluated(self, model: int, tensors: list[Tensor], line: str) -> None:
         """A forward without gradients begins."""
         own = self._trained.get(model)
-        if not own:
+        if not own or model in self._partly:
             return
         names, clock = self._loader
         self._loader = ((), -1)

@@ -104,6 +104,7 @@ class Probing:
     def label(self, function: str, prediction: Tensor, target: Tensor, ignored: object = None) -> None:
         """Called at a loss with gradients."""
         self.answers.loss(function, target, ignored)
+        self.session.held_out.labelled(target, ignored)
         for record in self.eval_passes:
             if record.step == self.session.step and target.dim() and record.shape.count(len(target)) == 1:
                 record.labelled = record.labelled or record.shape[0] == len(prediction) == len(target)

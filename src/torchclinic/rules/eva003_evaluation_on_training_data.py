@@ -9,6 +9,7 @@ that evaluates them (not in a function with parameters: what it says of its data
 ## When this is fine
 The training accuracy, measured on purpose: where a name or the statement says training, or nothing says held out, is not
 judged. Data with few distinct rows, where equality means nothing: rows of fewer than four numbers are not compared.
+Models whose loss has fewer labels than the forward has rows (the nodes of a graph): not every row was trained on.
 ## Fix
 Split once, before anything else, and by sample: `torch.utils.data.random_split`, or disjoint index ranges.
 ## References

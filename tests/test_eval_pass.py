@@ -4,6 +4,7 @@ import copy
 import threading
 from collections import namedtuple
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,6 +86,30 @@ def test_a_model_that_works_sample_by_sample_neither_differs_nor_mixes(
     assert (found.rows, found.difference, found.random_calls) == (min(rows, MOST_ROWS), 0.0, ())
     # a kernel may sum in another order for other rows, and with one output a matrix product is another kernel
     assert found.mixing_reason or found.mixing < 1e-3
+
+
+class Mixing(nn.Module):
+    """Attention over the positions, or over the batch; a batch that a view makes the positions."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.score, self.last, self.fault = nn.Linear(4, 1), nn.Linear(4, 2), fault
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = self.score(x)
+        weights = weights.softmax(0 if self.fault == "softmax(0" else 1)
+        h = weights * x
+        h = h.view(5, 8, 4).transpose(0, 1) if self.fault == "h.view(5" else h
+        return self.last(h.sum(1))
+
+
+@pytest.mark.parametrize("fault", ["softmax(0", "h.view(5", ""])
+def test_the_line_where_samples_begin_to_mix_is_found(fault: str) -> None:
+    found = look(Mixing(fault), torch.randn(8, 5, 4))
+    number = int(found.mixing_line.rpartition(":")[2] or 0)
+    line = Path(__file__).read_text().splitlines()[number - 1] if number else ""
+    assert fault in line
+    assert bool(line) == bool(fault) == (found.mixing > 0.01)
 
 
 def test_a_batch_that_stands_in_the_second_dimension_is_recognized() -> None:

@@ -100,6 +100,7 @@ class _Names:
             owner=max(stepping, key=lambda t: t.steps).index if stepping else -1,
             line=line or track.line.partition("|")[2],
             initialized_line=track.made,
+            ran_line=modules.ran_at.get(owner[0], ""),
             requires_grad=track.requires_grad,
             module_ran=modules.ran.get(owner[0], 0),
             backwards=track.backwards,

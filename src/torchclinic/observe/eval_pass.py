@@ -1,5 +1,6 @@
 """Forwards of a few samples in eval mode: is the model still random, and do samples mix?"""
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from torchclinic.observe.dataflow import plain_name, tensors_in
 from torchclinic.observe.facts import fingerprint, is_plain
 from torchclinic.observe.guard import untouched
 from torchclinic.observe.lines import call_text, user_line
+from torchclinic.observe.mixing import Calls, mixing_line
 from torchclinic.observe.records import EvalPass, RandomCall
 
 MOST_ROWS = 32
@@ -48,7 +50,7 @@ def eval_pass(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], s
             together = f"it does not run on {rows} of its {whole} rows alone: they belong together, as in a graph"
             rows, runner = whole, _Runner(model, args, kwargs)
             first = runner(seed=0)
-        second = runner(seed=1, record=True)
+        second = runner(seed=1, watch=_DrawMode(runner))
         if not first:
             return None
         result = EvalPass(type(model).__name__, user_line(4), step, rows, change(first, second), tuple(runner.calls))
@@ -68,13 +70,11 @@ class _Runner:
         self.batch_statistics = ""
 
     def __call__(
-        self, *, seed: int, record: bool = False, change: Callable[[Tensor], Tensor] = torch.clone
+        self, *, seed: int, watch: TorchFunctionMode | None = None, change: Callable[[Tensor], Tensor] = torch.clone
     ) -> list[Tensor]:
         torch.manual_seed(seed)
         args, kwargs = apply((self.args, self.kwargs), change)
-        if not record:
-            return outputs_of(self.model(*args, **kwargs))
-        with _DrawMode(self):
+        with watch or contextlib.nullcontext():
             return outputs_of(self.model(*args, **kwargs))
 
 
@@ -159,6 +159,10 @@ def _mix(result: EvalPass, runner: _Runner, first: list[Tensor], rows: int) -> N
     result.mixing = change(*kept, index=[0, rows - 1])
     if result.mixing:
         result.other_batch = _independent(runner, kept[0], per_sample)
+        passes = [Calls(rows), Calls(rows)]
+        for watch, change_ in zip(passes, (torch.clone, lambda tensor: _replaced(tensor, 0)), strict=True):
+            runner(seed=0, watch=watch, change=change_)
+        result.mixing_line = mixing_line(*passes)
 
 
 def _replaced(tensor: Tensor, dim: int) -> Tensor:

@@ -95,6 +95,7 @@ class ModuleWatch:
         self.attached: list[tuple[ForwardPass, ModelTrack]] = []  # a backward used them, no step has yet
         self.module_outputs: dict[int, Node | None] = {}
         self.ran: dict[int, int] = {}  # module -> forwards with gradients
+        self.ran_at: dict[int, str] = {}  # module -> the line that called it first
         self.ran_training: set[int] = set()
         self.unregistered: dict[int, tuple[str, str]] = {}
         self.inputs: list[InputFacts] = []
@@ -265,6 +266,8 @@ class ModuleWatch:
         if forward is None:
             return
         self.ran[id(module)] = self.ran.get(id(module), 0) + forward.with_grad
+        if id(module) not in self.ran_at:
+            self.ran_at[id(module)] = user_line()
         if module.training:
             self.ran_training.add(id(module))
         output = result[0] if isinstance(result, tuple) and result else result

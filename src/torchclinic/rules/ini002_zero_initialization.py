@@ -41,7 +41,7 @@ def check(run: RunRecord, *, min_backwards: int = 3) -> Iterator[Finding]:
         f"{len(blocked)} weights ({names}) are all zero, and their gradient was exactly zero in {blocked[0].reached} "
         f"backward passes: they cannot leave zero.",
         where=blocked[0].name,
-        line=blocked[0].initialized_line,
+        line=blocked[0].initialized_line or blocked[0].ran_line,
         step=0,
         evidence={"weights": len(blocked), "backwards": blocked[0].reached, "names": names},
         fix="Initialize these weights at random (`nn.init.kaiming_uniform_`).",

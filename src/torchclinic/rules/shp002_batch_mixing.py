@@ -6,7 +6,8 @@ a batch read as time by a layer that expects time first. The network may train a
 another size, gets another answer.
 ## Evidence
 `change` of the outputs of the first and the last of `rows` samples when only the samples between them are replaced, as
-a share of how much the outputs of samples differ.
+a share of how much the outputs of samples differ. The line is that of the first call whose result for them changes, or
+of the reshape before it that gave the batch dimension another size.
 ## When this is fine
 Models whose first dimension is not the batch (time first), that compare samples on purpose, that normalize by the batch
 in eval mode, or that see one fixed set of rows in every step (graphs). There the rule abstains. It looks at two batches.
@@ -38,7 +39,7 @@ def check(record: EvalPass, *, least_change: float = 0.01) -> Iterator[Finding]:
     yield RULE.finding(
         f"In eval mode {record.model}'s output for a sample changes by {record.mixing:.2g} of the spread between samples "
         f"when only other samples of the batch are replaced.",
-        line=record.line,
+        line=record.mixing_line or record.line,
         step=record.step,
         evidence={"change": record.mixing, "rows": record.rows, "output": record.example},
         fix="Find where the batch dimension is lost: a view used as a permute, softmax with dim=0, batch_first missing.",

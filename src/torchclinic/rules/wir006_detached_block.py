@@ -43,7 +43,7 @@ def check(run: RunRecord, *, min_backwards: int = 3) -> Iterator[Finding]:
         f"{len(unreached)} parameters ({first.name}, …) are used in the forward and held by an optimizer, but none of "
         f"{first.backwards} backward passes reached them.{cut}",
         where=first.module or first.name,
-        line=first.cut_line,
+        line=first.cut_line or first.ran_line,
         step=0,
         evidence={
             "parameters": len(unreached),

@@ -26,6 +26,7 @@ class EvalPass:
     difference: float  # largest change between two passes of the same batch, as a share of the output's spread
     random_calls: tuple[RandomCall, ...]
     mixing: float = nan  # largest change of a sample's output when only the other samples are replaced, same unit
+    mixing_line: str = ""  # of the call in which they begin to mix
     mixing_reason: str = ""  # why that says nothing
     other_batch: str = ""  # the dimension that is independent, and so may be the batch
     shape: tuple[int, ...] = ()  # of the first argument

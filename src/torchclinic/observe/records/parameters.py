@@ -19,6 +19,7 @@ class ParameterRecord:
     owner: int  # the optimizer that steps most; -1 = none
     line: str
     initialized_line: str  # where its first values were set, if by torch.nn.init
+    ran_line: str  # where its module was called first
     requires_grad: bool
     module_ran: int  # forwards with gradients in which its module took part
     backwards: int  # observed backward passes

@@ -5,7 +5,7 @@
     python benchmarks/overhead.py --device cuda           # the same on a GPU, and the two large ones at sizes for it
 
 Each round runs a block of plain steps and a block under observation, in turn, in one process; the figure is the median
-over the rounds of the ratio of their times. `budget` is the ordinary `torchclinic run` after its first ten steps, `statistics`
+over the rounds of the ratio of their times. `budget` is the ordinary `torchclinic run` after its first forty steps, `statistics`
 measures every layer at every step (mean, spread, extremes, units ever active, gradient norm, relative update), `full`
 traces every step (every operation, module, gradient and update). The memory figure is what 10,000 observed steps of
 the smallest workload leave behind. On the CPU processor time is compared (the machine may be shared), on a GPU the
@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from torchclinic.models.resnet import resnet18
 from torchclinic.observe.session import Session
+from torchclinic.observe.windows import EARLY_SAMPLES
 
 MODES = ("budget", "statistics", "full")
 LIMITS = {"resnet18": 1.05, "transformer": 1.05, "cnn": 1.05, "mlp": 1.10}
@@ -36,7 +37,7 @@ def workload(name: str, device: str) -> tuple[nn.Module, Callable[[], torch.Tens
     torch.manual_seed(0)
     with torch.device(device):
         model, loss, steps = _workload(name.removesuffix("-large"), 8 if name.endswith("-large") else 1)
-    return model, loss, steps if device == "cpu" else max(steps, 30)
+    return model, loss, steps if device == "cpu" else 100
 
 
 def _workload(name: str, scale: int) -> tuple[nn.Module, Callable[[], torch.Tensor], int]:
@@ -93,7 +94,7 @@ def measure(name: str, rounds: int, mode: str, device: str) -> list[float]:
         plain = block(loss, optimizer, steps, device)
         session.resume()
         if session.step == 0:
-            block(loss, optimizer, 12, device)  # the first steps are always observed
+            block(loss, optimizer, EARLY_SAMPLES + 8, device)  # the first steps are looked at whatever they cost
         watched = block(loss, optimizer, steps, device)
         session.suspend()
         ratios.append(watched / plain)
@@ -123,6 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", choices=list(LIMITS))
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--memory", action="store_true", help="measure the memory of 10,000 steps")
     arguments = parser.parse_args()
@@ -134,7 +136,7 @@ def main() -> None:
     )
     names = [arguments.only] if arguments.only else [*LIMITS, *(LARGE if device == "cuda" else ())]
     for name in names:
-        for mode in MODES:
+        for mode in arguments.modes:
             ratios = measure(name, arguments.rounds, mode, device)
             middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
             print(f"{name:12} {mode:10} {middle:.3f} ({low:.3f} to {high:.3f})", flush=True)

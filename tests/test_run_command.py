@@ -57,6 +57,16 @@ def test_fail_on_never_and_ignore_keep_the_exit_code_at_0(tmp_path: Path) -> Non
     assert run(tmp_path, SICK, "--select", "WIR,LOS001")[0] == 1
 
 
+@pytest.mark.parametrize("option", ["--select", "--ignore"])
+def test_a_code_that_no_rule_has_is_bad_input_and_the_script_does_not_run(
+    tmp_path: Path, option: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, SICK + "print('ran')\n", option, "WIR,QQQ")[0] == 2
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"torchclinic: {option} QQQ: no rule's code begins so; `torchclinic rules` lists them.\n"
+
+
 def test_the_scripts_output_stays_on_stdout_and_ours_goes_to_stderr(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

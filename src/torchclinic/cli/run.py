@@ -138,7 +138,7 @@ class Outputs:
 
         self.target = Target(script[0], script[1:], is_module)
         self.style, self.fail_on, self.checkup = style, fail_on, checkup
-        self.select, self.ignore = _codes(select), _codes(ignore)
+        self.select, self.ignore = _codes("--select", select), _codes("--ignore", ignore)
         self.json_file = json_file.absolute() if json_file else None
         self.html_file = html_file.absolute() if html_file else None
         self.failed = False
@@ -248,8 +248,15 @@ def _print(report: Any, verdict: Any) -> None:
     printer.end(report)
 
 
-def _codes(text: str) -> tuple[str, ...]:
-    return tuple(part.strip().upper() for part in text.replace(";", ",").split(",") if part.strip())
+def _codes(option: str, text: str) -> tuple[str, ...]:
+    from torchclinic.errors import InputError
+    from torchclinic.rules.rule import discover
+
+    wanted = tuple(part.strip().upper() for part in text.replace(";", ",").split(",") if part.strip())
+    for code in wanted:
+        if not any(module.RULE.code.startswith(code) for module in discover()):
+            raise InputError(f"{option} {code}: no rule's code begins so; `torchclinic rules` lists them.")
+    return wanted
 
 
 def _ending(outcome: "Outcome", steps: int, backwards: int, checkup: bool) -> str:

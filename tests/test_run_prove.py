@@ -100,6 +100,17 @@ def test_shams_and_changes_without_effect_are_not_confirmed_and_are_listed(tmp_p
     assert "Did not help. `sham-identity`" in text
 
 
+def test_of_two_independent_causes_the_one_whose_remedy_helps_comes_first(tmp_path: Path) -> None:
+    two = SOFTMAX.replace("SGD(model.parameters()", "SGD(model[2].parameters()")
+    _, report = prove(tmp_path, two)
+    found = [(finding["code"], finding["rank"]) for finding in report["findings"] if finding["severity"] != "info"]
+    confirmed = {proof["code"]: proof["effect"] for proof in report["proofs"] if proof["verdict"] == "confirmed"}
+    assert {code for code, _ in found} == {"LOS001", "WIR003"}
+    assert confirmed
+    best = max(confirmed, key=confirmed.__getitem__)
+    assert found[0] == (best, 1)
+
+
 def test_arguments_relative_files_main_guard_and_output_are_as_in_the_run(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

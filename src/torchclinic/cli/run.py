@@ -190,7 +190,7 @@ class Outputs:
     def deliver(self, session: "Session", outcome: "Outcome", prove: Proving | None = None) -> None:
         """Write and print the report (on the first rank only, where several run)."""
         from torchclinic.observe.collecting import collect
-        from torchclinic.rules.judging import judge
+        from torchclinic.rules.judging import confirmed_first, judge
         from torchclinic.run_report import build_report, github_lines
 
         run = collect(session)
@@ -203,11 +203,16 @@ class Outputs:
         if int(os.environ.get("RANK", "0")):
             return
         ending = _ending(outcome, run.steps, run.backwards, self.checkup)
+        proofs = prove(verdict.findings, run.backwards, outcome.ending == "stopped") if prove is not None else None
+        if proofs is not None:
+            verdict = confirmed_first(
+                verdict, {p.code: p.effect or 0.0 for p in proofs.proofs if p.verdict == "confirmed"}
+            )
         report = build_report(
             run, verdict, title=self.title, ending=ending, exit_code=outcome.exit_code, explanation=outcome.explanation
         )
-        if prove is not None:
-            report = _with_proofs(report, prove(verdict.findings, run.backwards, outcome.ending == "stopped"))
+        if proofs is not None:
+            report = _with_proofs(report, proofs)
         write_report(report, self.json_file, self.html_file)
         if self.style == "json":
             import json

@@ -1,7 +1,7 @@
 """From records to a verdict: every rule is asked, findings are put in order of cause, and nothing is left unsaid."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -145,6 +145,20 @@ def rank(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     linked = [replace(f, causes=tuple(c for c in CAUSES.get(f.code, ()) if _precedes(begins, c, f))) for f in findings]
     linked.sort(key=_order)
     return tuple(replace(finding, rank=position) for position, finding in enumerate(linked, 1))
+
+
+def confirmed_first(verdict: Verdict, effects: Mapping[str, float]) -> Verdict:
+    """Of independent causes those whose remedy has helped come first, the most effective before others.
+
+    `effects`: code -> the effect of its remedy, where replay confirmed it.
+    """
+
+    def order(finding: Finding) -> tuple[bool, float]:
+        alone = not finding.causes and finding.severity != "info"
+        return not (alone and finding.code in effects), -effects.get(finding.code, 0.0) if alone else 0.0
+
+    findings = sorted(verdict.findings, key=order)
+    return replace(verdict, findings=tuple(replace(finding, rank=i) for i, finding in enumerate(findings, 1)))
 
 
 def _precedes(begins: dict[str, int], cause: str, finding: Finding) -> bool:

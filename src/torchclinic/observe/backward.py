@@ -93,6 +93,7 @@ class BackwardWatch:
                 return None
             record = training.before_backward(root)
             training.root_refs[-1] = (session.step, record.root_line, weakref.ref(root))
+            session.handmade.backward(session.flow.node_of(root), record)
             session.labels.backward(session.flow.node_of(root), record.value, record.root_line)
             session.target_networks.backward(session.flow.node_of(root))
             session.measurements.flush()

@@ -75,6 +75,7 @@ class Node:
         "numel",
         "op",
         "parents",
+        "reflected",
         "requires_grad",
         "root_step",
         "rows",
@@ -102,6 +103,7 @@ class Node:
         self.zero: float | None = None
         self.scale = 0.0  # the probability of a dropout; the number by which a scalar is multiplied
         self.inserted_axis = op == "unsqueeze"
+        self.reflected = False  # called as `1 - x`, `1 / x` or `2 ** x`: the number came first
         self.grad_name = ""
 
     def origin(self) -> str:
@@ -226,6 +228,7 @@ class CallMode(TorchFunctionMode):
         return bool(stack) and stack[-1] is self
 
 
+REFLECTED = frozenset(["__rsub__", "__rdiv__", "__rtruediv__", "__rpow__"])
 _REFLECTED = {
     "rsub": "sub",
     "radd": "add",

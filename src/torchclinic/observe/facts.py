@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -36,7 +37,7 @@ class Measurements:
                 start += len(vector)
 
 
-def is_plain(value: object) -> bool:
+def is_plain(value: object) -> TypeGuard[Tensor]:
     """A tensor with memory whose numbers may be read (not meta, fake, functorch-wrapped or sparse)."""
     return (
         isinstance(value, Tensor)

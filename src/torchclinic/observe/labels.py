@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from torchclinic.observe.facts import is_plain
+from torchclinic.observe.likelihoods import is_log_probability
 from torchclinic.observe.records import EvaluatedLabels, LabelBatch, LabelStream, LossDirection, ScoreComparison
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class LabelWatch:
         self.directions: dict[str, LossDirection] = {}
         self.evaluations: dict[str, EvaluatedLabels] = {}  # by line, the latest
         self._open: list[tuple[str, str, float, Node, Tensor]] = []  # measure, line, chance, result, value
+        self._known: list[tuple[str, str, float, Node, Tensor]] = []  # the same for a loss written by hand
 
     def look(self, name: str, bound: dict[str, Any], line: str) -> None:
         """Called before a loss with gradients runs."""
@@ -79,6 +81,11 @@ class LabelWatch:
             batch.predicted, batch.hits = tuple(rest[:classes]), tuple(rest[classes:])
 
         self.session.measurements.add(torch.cat([ascending.reshape(1).long(), counts, predicted, hits]), receive)
+
+    def note(self, line: str, labels: Tensor, guess: Tensor, classes: int) -> None:
+        """A loss that is written by hand compared this guess of a class with the label."""
+        if not labels.is_floating_point() and 1 < classes <= MOST_CLASSES:
+            self._labels(line, labels, guess, classes, weighted=False)
 
     # -- between observed steps -------------------------------------------------------------------------------------
 
@@ -121,7 +128,7 @@ class LabelWatch:
         """An operation picked one log-probability of each sample: minus their mean is the error."""
         if name in _PICKS and result.requires_grad and node.parents:
             made = node.parents[0].producer()
-            if made.op == "log_softmax" and len(made.shape) == 2 and result.numel() == made.shape[0] > 1:
+            if is_log_probability(made) and len(made.shape) == 2 and result.numel() == made.shape[0] > 1:
                 self._note("negative log-likelihood", node.line, math.log(made.shape[1]), result, -result.mean())
         elif name in ("eq", "ne") and not self.session.modules.stack and len(args) == 2:
             self._scores(node, *args)
@@ -172,13 +179,18 @@ class LabelWatch:
         if node is not None:
             self._open = [*self._open[-8:], (measure, line, chance, node, value.detach())]
 
+    def known(self, measure: str, node: "Node", chance: float, error: Tensor) -> None:
+        """The backward pass that begins starts from nothing but this error."""
+        self._known = [(measure, node.line, chance, node, error)]
+
     def backward(self, root: "Node | None", value: float, line: str) -> None:
         """A backward pass starts from `root`: note the one measure of error it depends on."""
         opened, self._open = self._open, []
-        if root is None or not opened or not math.isfinite(value):
+        known, self._known = self._known, []
+        if root is None or not (opened or known) or not math.isfinite(value):
             return
         ancestors = {id(node) for node in root.ancestors()}
-        used = [entry for entry in opened if id(entry[3]) in ancestors]
+        used = [entry for entry in opened if id(entry[3]) in ancestors] or known
         if len(used) != 1:
             return
         measure, where, chance, _, number = used[0]

@@ -43,18 +43,9 @@ class LossWatch:
         prediction, target = bound.get("input"), bound.get("target")
         if not isinstance(prediction, Tensor) or not isinstance(target, Tensor) or len(self.calls) >= MOST_CALLS:
             return None
-        call = LossCall(
-            name,
-            session.step,
-            user_line(),
-            session.modules.where(),
-            grad and (prediction.requires_grad or target.requires_grad),
-            session.step == 0,
-            any(model.tied for model in session.modules.models.values()),
-            self._operand(prediction),
-            self._operand(target),
-            failed=True,
-        )
+        call = self._call(name, prediction, target)
+        call.training = grad and (prediction.requires_grad or target.requires_grad)
+        call.failed = True
         call.options = {key: bound[key] for key in _OPTIONS if key in bound and not isinstance(bound[key], Tensor)}
         call.built = session.modules.built()
         call.options["weighted"] = isinstance(bound.get("weight"), Tensor)
@@ -66,6 +57,19 @@ class LossWatch:
             session.class_weights.look(name, bound, call.line)
             session.target_scales.look(name, bound, call.line)
         return call
+
+    def by_hand(self, name: str, prediction: Tensor, target: Tensor) -> LossCall:
+        """What may be a loss of this name, in other operations; the caller adds it to `calls` if it is one."""
+        call = self._call(name, prediction, target)
+        fill_loss(call, prediction, target, self.session.measurements)
+        return call
+
+    def _call(self, name: str, prediction: Tensor, target: Tensor) -> LossCall:
+        session = self.session
+        tied = any(model.tied for model in session.modules.models.values())
+        line, where = user_line(), session.modules.where()
+        sides = self._operand(prediction), self._operand(target)
+        return LossCall(name, session.step, line, where, True, session.step == 0, tied, *sides)
 
     def _operand(self, tensor: Tensor) -> Operand:
         facts = operand(tensor)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from torchclinic.observe.dataflow import Node, make_node, tensors_in
+from torchclinic.observe.dataflow import REFLECTED, Node, make_node, tensors_in
 from torchclinic.observe.frames import Call
 from torchclinic.observe.lines import user_line
 from torchclinic.observe.losses import LOSSES
@@ -75,17 +75,22 @@ class OperationWatch:
         with session.own():
             if witness is not None:
                 witness(func, args, result, grad)
-            self._made(name, result, args, kwargs, grad)
+            self._made(name, func, result, args, kwargs, grad)
             if loss is not None and isinstance(result, Tensor):
                 session.losses.returned(loss, result)
         return result
 
-    def _made(self, name: str, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], grad: bool) -> None:
+    def _made(
+        self, name: str, func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], grad: bool
+    ) -> None:
         flow, step, where = self.session.flow, self.session.step, self.session.modules.where()
         if isinstance(result, Tensor):
             node = make_node(flow, name, args, kwargs, result, step, where, self.session.modules.built())
+            node.reflected = getattr(func, "__name__", "") in REFLECTED
             self._look(name, node, result, args, kwargs, grad)
             self.session.labels.made(name, node, result, args)
+            if grad and result.requires_grad:
+                self.session.handmade.made(name, node, result, args, kwargs)
         elif name in _CUTS and args and isinstance(args[0], Tensor):
             flow.leaf(args[0]).cuts.append((name, user_line()))
         elif isinstance(result, tuple | list):
@@ -113,7 +118,7 @@ class OperationWatch:
             session.memory.changed(name, node, result)
         if name in _VIEWS and result.dim() > 2 and result.is_floating_point():
             session.memory.renamed(name, node, tuple(args[0].shape), tuple(result.shape))
-        if name in _SCALING and result.dim() == 0 and len(args) == 2 and isinstance(args[1], int | float) and args[1]:
+        if name in _SCALING and len(args) == 2 and isinstance(args[1], int | float) and args[1]:
             node.scale = 1 / args[1] if name.startswith("div") else float(args[1])
         if name in _OUTER and len(self.elementwise) < LIST_CAP:
             self._outer(name, node, result, args)

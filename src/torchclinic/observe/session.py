@@ -20,6 +20,7 @@ from torchclinic.observe.compiling import CompileWatch
 from torchclinic.observe.dataflow import Dataflow
 from torchclinic.observe.facts import Measurements
 from torchclinic.observe.frames import forget_doubles
+from torchclinic.observe.handmade import HandmadeLosses
 from torchclinic.observe.held_out import HeldOutWatch
 from torchclinic.observe.input_scales import InputScales
 from torchclinic.observe.installation import install
@@ -83,6 +84,7 @@ class Session:
         self.stepping = StepWatch(self)
         self.operations = OperationWatch(self)
         self.losses = LossWatch(self)
+        self.handmade = HandmadeLosses(self)
         self.memory = MemoryWatch(self)
         self.numerics = Numerics(self)
         self.checkpoints = CheckpointWatch(self)

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 from torchclinic.observe.facts import LIMIT, is_plain
 from torchclinic.observe.records import RegressionTargets
 
@@ -27,13 +29,15 @@ class ScaleOfTargets:
         plain = bound.get("reduction", "mean") == "mean" and bound.get("weight") is None and not target.requires_grad
         if not plain or prediction.shape != target.shape or not 0 < target.numel() <= LIMIT or target.is_complex():
             return
+        delta = float(bound.get("delta", 1.0)) if name == "huber_loss" else 1.0
+        self.note(name, line, delta, target.numel(), scales(prediction, target))
+
+    def note(self, name: str, line: str, delta: float, numbers: int, sizes: list[Tensor]) -> None:
+        """The `scales` of one call."""
         if line not in self.found and len(self.found) >= MOST_LINES:
             return
         step = self.session.step
-        delta = float(bound.get("delta", 1.0)) if name == "huber_loss" else 1.0
         facts = self.found.setdefault(line, RegressionTargets(name, line, step, step == 0, delta))
-        values, outputs = target.detach().double(), prediction.detach().double()
-        numbers = target.numel()
 
         def receive(measured: list[float]) -> None:
             total, squares, output = measured
@@ -42,4 +46,10 @@ class ScaleOfTargets:
             facts.total += total
             facts.squares += squares
 
-        self.session.measurements.add([values.sum(), values.square().sum(), outputs.square().mean()], receive)
+        self.session.measurements.add(sizes, receive)
+
+
+def scales(prediction: Tensor, target: Tensor) -> list[Tensor]:
+    """Sum and sum of squares of the targets, and the mean square of the outputs."""
+    values, outputs = target.detach().double(), prediction.detach().double()
+    return [values.sum(), values.square().sum(), outputs.square().mean()]

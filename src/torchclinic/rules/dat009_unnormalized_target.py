@@ -43,7 +43,7 @@ def check(
     if len(found) != 1 or not found[0].rms() > factor * max(1.0, found[0].output):
         return
     targets = found[0]
-    roots = {o.root_operation for o in run.others if isinstance(o, BackwardPass)}
+    roots = {o.error if o.error_mean else o.root_operation for o in run.others if isinstance(o, BackwardPass)}
     values = losses(run)
     if roots != {targets.function} or not values or not math.isfinite(values[0]) or not math.isfinite(targets.rms()):
         raise Undecided("the targets are large; what the loss at the end means for them is not known")

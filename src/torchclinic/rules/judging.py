@@ -58,7 +58,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
 
 # record type -> why a rule that reads it has nothing to say
 ABSENT: dict[type, str] = {
-    seen.LossCall: "no loss function of torch.nn.functional was seen with two tensors",
+    seen.LossCall: "no loss was seen that compares two tensors, of torch.nn.functional or written by hand",
     seen.Elementwise: "",
     seen.BackwardPass: "no backward pass was seen",
     seen.StepRecord: "no optimizer stepped without a closure while it was observed",

@@ -1,15 +1,17 @@
 """The value that is minimized falls while the error it should measure rises.
 
 ## What it means
-A flipped sign: a log-likelihood is minimized instead of maximized, or an error is multiplied by -1. Without a lower
-bound the loss falls for ever, the curve looks splendid, and the model learns to be wrong.
+A flipped sign: a log-likelihood or an overlap (Dice, IoU) is minimized instead of maximized, or an error is multiplied
+by -1. Without a lower bound the loss falls for ever, the curve looks splendid, and the model learns to be wrong.
 ## Evidence
 Over the observed steps: `correlation` of the loss with the error (-1 where the loss is its negative), the first and the
 last value of both, and the error of guessing (`chance`).
 ## When this is fine
-One player of an adversarial game; there more than one optimizer steps, and the rule abstains.
+One player of an adversarial game; there more than one optimizer steps, and the rule abstains. Of losses that are written
+by hand only those count that are one term, and whose targets come from no model and are not what the model is given.
 ## Fix
-Minimize the *negative* log-likelihood: `-log_p.mean()`, or `F.cross_entropy`, which has the sign already.
+Minimize the *negative* log-likelihood: `-log_p.mean()`, or `F.cross_entropy`, which has the sign already; one minus the
+overlap.
 ## References
 Bishop 2006, "Pattern Recognition and Machine Learning", eq. 4.108.
 """
@@ -46,7 +48,7 @@ def check(record: LossDirection, *, least_points: int = 5, most_correlation: flo
         step=record.steps[0],
         evidence={"correlation": together, "first_error": errors[0], "last_error": errors[-1], "chance": record.chance,
                   "first_loss": roots[0], "last_loss": roots[-1], "measured_on": record.line},
-        fix="Minimize the error itself, that is the negative log-likelihood: change the sign of the loss.",
+        fix="Minimize the error itself, that is the negative log-likelihood, or one minus an overlap: change the sign of the loss.",
     )  # fmt: skip
 
 

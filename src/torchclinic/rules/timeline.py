@@ -81,9 +81,9 @@ def parts(values: list[float], number: int) -> list[float]:
 
 
 def measures_errors(record: RunRecord) -> bool:
-    """Every backward pass seen starts from a loss of torch.nn.functional: it is meant to fall."""
-    roots = [other.root_operation for other in record.others if isinstance(other, BackwardPass)]
-    return bool(roots) and all(root in LOSSES for root in roots)
+    """Every backward pass seen starts from a loss of torch.nn.functional, called or written by hand: it is meant to fall."""
+    roots = [other for other in record.others if isinstance(other, BackwardPass)]
+    return bool(roots) and all(root.root_operation in LOSSES or bool(root.error) for root in roots)
 
 
 def chance(record: RunRecord) -> float:

@@ -18,6 +18,8 @@ class BackwardPass:
     parameters_reached: int
     inputs_reached: int  # leaves that are neither parameters nor owned by an optimizer
     numerator_is_denominator: bool = False  # the root is x / x
+    error: str = ""  # the loss of torch.nn.functional that the root, written by hand, rises with and falls with
+    error_mean: bool = False  # and is, averaged over all elements
 
 
 @dataclass(slots=True)

@@ -1,0 +1,73 @@
+"""Log-likelihoods written in tensor operations, measured as they are made."""
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from torchclinic.observe import likelihoods
+from torchclinic.observe.dataflow import Node
+from torchclinic.observe.facts import is_plain
+from torchclinic.observe.measured_errors import Measured
+from torchclinic.observe.records import LossCall
+
+if TYPE_CHECKING:
+    from torchclinic.observe.session import Session
+
+
+def picked(session: "Session", node: Node, logs: Tensor, index: Tensor) -> Measured | None:
+    """One log-probability of each sample; their mean, and what it is beside, is noted with the labels."""
+    if logs.dim() != 2 or not math.prod(node.shape) == index.numel() == len(logs):
+        return None
+    labels, classes = index.detach().reshape(-1).clone(), logs.shape[1]
+    call = session.losses.by_hand("nll_loss", logs, labels)
+    guess = logs.detach().argmax(1)
+
+    def noted(line: str) -> None:
+        session.labels.note(line, labels, guess, classes)
+
+    calls = [call, _of_logits(node.parents[0].producer(), call)]
+    return Measured("nll_loss", node, session.flow.leaf(index), -1.0, len(logs), calls, noted=noted)
+
+
+def expected(
+    session: "Session", node: Node, trained: Node, weight: Node, logs: Tensor, target: Tensor
+) -> Measured | None:
+    """Log-probabilities times the distribution that they should have."""
+    if logs.dim() != 2 or not target.is_floating_point() or not likelihoods.are_distributions(target):
+        return None
+    logs, target, classes = logs.detach(), target.detach(), logs.shape[1]
+    call = _of_logits(trained.producer(), session.losses.by_hand("cross_entropy", logs, target))
+    error = -(logs * target).sum(1).mean()
+    measured = Measured("nll_loss", node, weight, -1.0, len(logs), [call], math.log(classes), error)
+    if bool(((target == 0) | (target == 1)).all()):
+        labels, guess = target.argmax(1), logs.argmax(1)
+        measured.noted = lambda line: session.labels.note(line, labels, guess, classes)
+    return measured
+
+
+def both_cases(session: "Session", node: Node, result: Tensor) -> Measured | None:
+    """y · log(p) + (1 - y) · log(1 - p)"""
+    sides = likelihoods.binary(node)
+    target = session.flow.tensor_of(sides[1]) if sides is not None else None
+    if sides is None or not is_plain(target) or target.shape != result.shape or not target.is_floating_point():
+        return None
+    source, leaf, logits = sides
+    labels, right = target.detach(), result.detach() > math.log(0.5)
+    name = "binary_cross_entropy_with_logits" if logits else "binary_cross_entropy"
+    call = session.losses.by_hand(name, result, labels)
+    call.prediction = likelihoods.operand_of(source, call.prediction)
+    measured = Measured(name, node, leaf, -1.0, result.numel(), [call], math.log(2), -result.detach().mean())
+    if result.numel() == len(result) and bool(((labels == 0) | (labels == 1)).all()):
+        known = labels.reshape(-1).long()
+        guess = torch.where(right.reshape(-1), known, 1 - known)
+        measured.noted = lambda line: session.labels.note(line, known, guess, 2)
+    return measured
+
+
+def _of_logits(made: Node, call: LossCall) -> LossCall:
+    """The same loss as a cross-entropy of the logits."""
+    operand = likelihoods.operand_of(likelihoods.logits_of(made), call.prediction)
+    return LossCall("cross_entropy", call.step, call.line, call.where, True, call.untrained, call.tied,
+                    operand, call.target, call.prediction.shape[1])  # fmt: skip

@@ -1,0 +1,39 @@
+"""Errors of elements or samples that operations gave, with what is known of them before they are gone."""
+
+import math
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from torchclinic.observe.dataflow import Node
+from torchclinic.observe.records import LossCall
+
+
+@dataclass(slots=True)
+class Difference:
+    """A prediction minus a target."""
+
+    node: Node
+    prediction_node: Node
+    target_node: Node
+    target: weakref.ref[Tensor]
+    call: LossCall
+    sizes: list[Tensor]
+
+
+@dataclass(slots=True)
+class Measured:
+    """The error of each element or sample; a loss if it is summed up."""
+
+    function: str
+    node: Node
+    target_node: Node
+    sign: float  # -1: minus it is the error
+    numbers: int  # of elements or samples that the mean is taken of
+    calls: list[LossCall]
+    chance: float = math.nan
+    error: Tensor | None = None  # their mean, unless it is known elsewhere
+    difference: Difference | None = None
+    noted: Callable[[str], None] | None = None  # what else is to be told of a plain mean, and on which line

@@ -166,6 +166,7 @@ def _evaluations(session: "Session") -> Iterator[object]:
     for gap in session.probing.gaps.values():
         gap.steps = session.step
         yield gap
+    yield from session.unmeasured.found.values()
     yield from session.held_out.uses.values()
     yield from session.labels.scores
     yield from session.padding.found.values()

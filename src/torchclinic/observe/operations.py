@@ -5,7 +5,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from torchclinic.observe.dataflow import Node, make_node, tensors_in
 from torchclinic.observe.frames import Call
@@ -119,6 +119,8 @@ class OperationWatch:
             self._outer(name, node, result, args)
         if name in _SPREAD and result.dim() == 0:
             self._reduction(node)
+        if not grad and name.endswith("_") and isinstance(result, nn.Parameter) and not session.training.inside_step:
+            session.unmeasured.wrote(result, node.line)
         if name in _SLICES and args:
             session.memory.cut(node, result, args[0])
         if grad and result.is_floating_point() and not session.training.inside_step:

@@ -45,6 +45,7 @@ from torchclinic.observe.stepping import StepWatch
 from torchclinic.observe.target_networks import TargetNetworkWatch
 from torchclinic.observe.target_scales import ScaleOfTargets
 from torchclinic.observe.training import TrainingWatch
+from torchclinic.observe.unmeasured import UnmeasuredWatch
 from torchclinic.observe.updates import UpdateWatch
 from torchclinic.observe.windows import Windows
 from torchclinic.observe.workers import WorkerWatch
@@ -99,6 +100,7 @@ class Session:
         self.target_networks = TargetNetworkWatch(self)
         self.target_scales = ScaleOfTargets(self)
         self.updates = UpdateWatch(self)
+        self.unmeasured = UnmeasuredWatch(self)
         self.held_out = HeldOutWatch(self)
         self.input_scales = InputScales(self)
         self.padding = PaddingWatch(self)

@@ -16,6 +16,7 @@ from torchclinic.observe.records.evaluation import (
     ModeGap,
     RandomCall,
     ScoreComparison,
+    UnmeasuredStatistics,
 )
 from torchclinic.observe.records.forwards import ForwardPass, InputFacts, LayerPass, ModelRecord, SoftmaxUse
 from torchclinic.observe.records.labels import EvaluatedLabels, LabelBatch, LabelStream
@@ -79,6 +80,7 @@ __all__ = [
     "StepRecord",
     "TargetNetwork",
     "UnevenTerms",
+    "UnmeasuredStatistics",
     "WeightedLabels",
     "WorkerRandomness",
     "WrapperBypass",

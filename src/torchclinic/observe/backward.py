@@ -95,6 +95,7 @@ class BackwardWatch:
             training.root_refs[-1] = (session.step, record.root_line, weakref.ref(root))
             session.labels.backward(session.flow.node_of(root), record.value, record.root_line)
             session.target_networks.backward(session.flow.node_of(root))
+            session.clamps.backward(session.flow.node_of(root))
             session.measurements.flush()
             if not math.isfinite(record.value) and root.numel() == 1:
                 session.numerics.judge_forward(session.flow.node_of(root), record.value)

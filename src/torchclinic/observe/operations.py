@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from torchclinic.observe.clamps import CLAMPS
 from torchclinic.observe.dataflow import Node, make_node, tensors_in
 from torchclinic.observe.frames import Call
 from torchclinic.observe.lines import user_line
@@ -107,6 +108,8 @@ class OperationWatch:
             session.padding.filled(node, args)
         elif name in _SOFTMAXES and grad and result.requires_grad:
             self._softmax(node, result, args, kwargs)
+        elif name in CLAMPS and grad and result.requires_grad and not session.modules.inside_model():
+            session.clamps.called(node, result, args, kwargs)
         elif name in _COPYING and args:
             session.memory.copied(name, node, result, args[0])
         elif name in _MUTATING:

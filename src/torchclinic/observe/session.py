@@ -15,6 +15,7 @@ from torchclinic.observe.backward import BackwardWatch
 from torchclinic.observe.batches import BatchWatch
 from torchclinic.observe.budget import Budget
 from torchclinic.observe.checkpoints import CheckpointWatch
+from torchclinic.observe.clamps import ClampWatch
 from torchclinic.observe.class_weights import ClassWeightWatch
 from torchclinic.observe.compiling import CompileWatch
 from torchclinic.observe.dataflow import Dataflow
@@ -100,6 +101,7 @@ class Session:
         self.target_networks = TargetNetworkWatch(self)
         self.target_scales = ScaleOfTargets(self)
         self.updates = UpdateWatch(self)
+        self.clamps = ClampWatch(self)
         self.unmeasured = UnmeasuredWatch(self)
         self.held_out = HeldOutWatch(self)
         self.input_scales = InputScales(self)

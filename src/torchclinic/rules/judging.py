@@ -132,7 +132,7 @@ _ALWAYS = {seen.CheckpointUse, seen.LoadRecord, seen.PinnedStorage, seen.Overlap
 _EVENTS = _ALWAYS | {
     seen.AnswerInInput, seen.AxesRenamed, seen.Elementwise, seen.FedInputs, seen.SchedulerRecord, seen.LoaderRecord,
     seen.MutatedData, seen.RetainedGraph, seen.ScaledClip, seen.NonFinite,
-    seen.ModeGap | seen.UnmeasuredStatistics, seen.ClipUse, seen.DecayUse,
+    seen.ModeGap | seen.UnmeasuredStatistics, seen.ClipUse | seen.ClampedError, seen.DecayUse,
     seen.HalfUse, seen.HeldOutUse, seen.PaddingMask, seen.ScoreComparison, seen.UnevenTerms, seen.WorkerRandomness,
     seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison, seen.WeightedLabels,
 }  # fmt: skip

@@ -27,7 +27,7 @@ from torchclinic.observe.records.parameters import ParameterRecord
 from torchclinic.observe.records.ranks import ReplicaComparison, SamplerUse, WrapperBypass
 from torchclinic.observe.records.run import Failure, RunRecord
 from torchclinic.observe.records.targets import RegressionTargets, TargetNetwork, WeightedLabels
-from torchclinic.observe.records.updates import ClipUse, DecayUse, HalfUse, ScaledClip
+from torchclinic.observe.records.updates import ClampedError, ClipUse, DecayUse, HalfUse, ScaledClip
 
 __all__ = [
     "Agreement",
@@ -37,6 +37,7 @@ __all__ = [
     "BatchRun",
     "CarryOver",
     "CheckpointUse",
+    "ClampedError",
     "ClipUse",
     "DecayUse",
     "Elementwise",

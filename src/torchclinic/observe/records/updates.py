@@ -66,10 +66,11 @@ class HalfUse:
     step: int
     line: str
     dtype: str
-    kind: str  # update | gradient
+    kind: str  # update | gradient | layer: the gradients of some matrices
     elements: int
     lost: int
     example: str = ""
     steps: int = 1
     step_share: float = 0.0  # of the observed steps, how many lost so much
     scaled: bool = False
+    count: int = 0  # of the matrices

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from observer_fixtures import assert_no_trace, bits_of, observe
+from torchclinic.observe.records import HalfUse
 from torchclinic.observe.session import Session
 from torchclinic.observe.updates import HALF_NORMAL
 
@@ -238,6 +239,36 @@ def test_float16_autocast_counts_small_gradients_of_float32_weights() -> None:
     assert 0 < tiny < nonzero
     assert (use.elements, use.lost, use.steps) == (nonzero, tiny, STEPS)
     assert "update" not in session.updates.halves
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e-4])
+def test_one_head_whose_gradients_are_below_float16_is_named(factor: float) -> None:
+    trunk, large, little = nn.Linear(8, 32), nn.Linear(32, 3), nn.Linear(32, 64)
+    model = nn.ModuleDict({"trunk": trunk, "large": large, "little": little})
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    x, y = torch.randn(64, 8), torch.randn(64, 3)
+    zeros = 0
+
+    def run() -> None:
+        nonlocal zeros
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            with torch.autocast("cpu", dtype=torch.float16):
+                h = trunk(x).relu()
+                near, far = large(h), little(h)
+            (F.mse_loss(near.float(), y) + factor * far.float().square().mean()).backward()
+            assert little.weight.grad is not None
+            zeros += int((little.weight.grad == 0).sum())
+            optimizer.step()
+
+    session, _ = observe(run)
+    layers = [use for use in session.updates.records() if isinstance(use, HalfUse) and use.kind == "layer"]
+    if factor == 1:
+        assert layers == []
+    else:
+        [use] = layers
+        assert (use.count, use.lost, use.elements, use.step_share) == (1, zeros, STEPS * 32 * 64, 1.0)
+        assert zeros > use.elements / 2
 
 
 def test_gradients_that_are_zero_everywhere_are_all_lost() -> None:

@@ -96,6 +96,7 @@ class BackwardWatch:
             session.handmade.backward(session.flow.node_of(root), record)
             session.labels.backward(session.flow.node_of(root), record.value, record.root_line)
             session.target_networks.backward(session.flow.node_of(root))
+            session.clamps.backward(session.flow.node_of(root))
             session.measurements.flush()
             if not math.isfinite(record.value) and root.numel() == 1:
                 session.numerics.judge_forward(session.flow.node_of(root), record.value)

@@ -48,7 +48,7 @@ def collect(session: "Session") -> RunRecord:
         *(record for record, _ in session.schedules.made), *session.loaders.records.values(),
         *checkpoints.uses, *checkpoints.loads,
         *session.scaling.clips, *(batch for model in modules.models.values() for batch in model.batches), *retained(session),
-        *session.probing.records, *_evaluations(session), *_labels(session), *session.updates.records(),
+        *session.probing.records, *_evaluations(session), *_labels(session), *session.updates.records(), *session.clamps.records(),
         *session.workers.records(), *(use for _, use in session.ranks.samplers.values()), *session.ranks.bypasses(),
         *session.target_scales.found.values(), *session.class_weights.found.values(),
         *session.target_networks.records(),
@@ -167,6 +167,7 @@ def _evaluations(session: "Session") -> Iterator[object]:
     for gap in session.probing.gaps.values():
         gap.steps = session.step
         yield gap
+    yield from session.unmeasured.found.values()
     yield from session.held_out.uses.values()
     yield from session.labels.scores
     yield from session.padding.found.values()

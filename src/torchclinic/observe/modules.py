@@ -89,6 +89,9 @@ class ModuleWatch:
     def __init__(self, session: "Session") -> None:
         self.session = session
         self.models: dict[int, ModelTrack] = {}
+        self.known: set[int] = (
+            set()
+        )  # modules of all models, and what was called otherwise; a call of others is looked at
         self.stack: list[tuple[str, nn.Module]] = []
         self.forwards: list[ForwardPass] = []
         self.outputs: dict[int, tuple[ForwardPass, list[Node], ModelTrack]] = {}
@@ -117,7 +120,7 @@ class ModuleWatch:
         return self.session.origins.line(module) if type(module).__module__.startswith("torch.") else ""
 
     def wrap_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        session, models = self.session, self.models
+        session, models, known = self.session, self.models, self.known
         statistics, layers = session.statistics, session.statistics.layers
 
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
@@ -126,6 +129,8 @@ class ModuleWatch:
                     key = id(module)
                     if session.waiting or key in models:
                         session.windows.model_called(module)
+                    elif key not in known:
+                        self._unknown(module)
                     if not session.observing():
                         if not statistics.on or key not in layers or not statistics.listens():
                             return original(module, *args, **kwargs)
@@ -139,6 +144,14 @@ class ModuleWatch:
 
         __call__.__torchclinic__ = True  # type: ignore[attr-defined]  # it hides its own frame
         return __call__
+
+    def _unknown(self, module: nn.Module) -> None:
+        """A module that no model is known to have is called between observed steps: a new model, in an evaluation?"""
+        if next(module.parameters(), None) is None:
+            self.known.add(id(module))
+        elif not torch.is_grad_enabled():
+            self.known.update(map(id, module.modules()))
+            self.session.windows.model_called(module)
 
     def _call(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         session = self.session
@@ -209,6 +222,7 @@ class ModuleWatch:
         model = self.track(module)
         if not model.paths or model.calls < 2 or self.session.windows.step_seen(model):
             model.read(module)
+            self.known.update(model.paths)
         model.calls += 1
         if id(module) in self.session.target_networks.found:
             self.session.target_networks.called(module)
@@ -260,6 +274,8 @@ class ModuleWatch:
             self._open = None
         for facts in self.inputs[-8:]:
             self._normalized(facts)
+        if forward.evaluating():
+            self.session.unmeasured.evaluated(module, self.track(module), forward)
 
     def _layer(self, module: nn.Module, path: str, args: Any, result: Any) -> None:
         forward = self._open
@@ -287,6 +303,8 @@ class ModuleWatch:
             if frozen and active:
                 facts.affine_sum = sum(float(parameter.detach().sum()) for parameter in module.parameters())
             forward.layers.append(facts)
+            if active and tracks and forward.with_grad and self._open_model is not None:
+                self.session.unmeasured.measures(self._open_model, path)
         elif isinstance(module, _DropoutNd) and module.p > 0:
             forward.layers.append(LayerPass(path, "dropout", module.training, probability=module.p))
         elif isinstance(module, nn.Linear | _ConvNd) and tensor is not None and len(self.inputs) < 40:

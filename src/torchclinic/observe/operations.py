@@ -5,8 +5,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from torchclinic.observe.clamps import CLAMPS
 from torchclinic.observe.dataflow import REFLECTED, Node, make_node, tensors_in
 from torchclinic.observe.frames import Call
 from torchclinic.observe.lines import user_line
@@ -112,6 +113,8 @@ class OperationWatch:
             session.padding.filled(node, args)
         elif name in _SOFTMAXES and grad and result.requires_grad:
             self._softmax(node, result, args, kwargs)
+        elif name in CLAMPS and grad and result.requires_grad and not session.modules.inside_model():
+            session.clamps.called(node, result, args, kwargs)
         elif name in _COPYING and args:
             session.memory.copied(name, node, result, args[0])
         elif name in _MUTATING:
@@ -124,6 +127,8 @@ class OperationWatch:
             self._outer(name, node, result, args)
         if name in _SPREAD and result.dim() == 0:
             self._reduction(node)
+        if not grad and name.endswith("_") and isinstance(result, nn.Parameter) and not session.training.inside_step:
+            session.unmeasured.wrote(result, node.line)
         if name in _SLICES and args:
             session.memory.cut(node, result, args[0])
         if grad and result.is_floating_point() and not session.training.inside_step:

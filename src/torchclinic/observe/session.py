@@ -15,6 +15,7 @@ from torchclinic.observe.backward import BackwardWatch
 from torchclinic.observe.batches import BatchWatch
 from torchclinic.observe.budget import Budget
 from torchclinic.observe.checkpoints import CheckpointWatch
+from torchclinic.observe.clamps import ClampWatch
 from torchclinic.observe.class_weights import ClassWeightWatch
 from torchclinic.observe.compiling import CompileWatch
 from torchclinic.observe.dataflow import Dataflow
@@ -46,6 +47,7 @@ from torchclinic.observe.stepping import StepWatch
 from torchclinic.observe.target_networks import TargetNetworkWatch
 from torchclinic.observe.target_scales import ScaleOfTargets
 from torchclinic.observe.training import TrainingWatch
+from torchclinic.observe.unmeasured import UnmeasuredWatch
 from torchclinic.observe.updates import UpdateWatch
 from torchclinic.observe.windows import Windows
 from torchclinic.observe.workers import WorkerWatch
@@ -101,6 +103,8 @@ class Session:
         self.target_networks = TargetNetworkWatch(self)
         self.target_scales = ScaleOfTargets(self)
         self.updates = UpdateWatch(self)
+        self.clamps = ClampWatch(self)
+        self.unmeasured = UnmeasuredWatch(self)
         self.held_out = HeldOutWatch(self)
         self.input_scales = InputScales(self)
         self.padding = PaddingWatch(self)

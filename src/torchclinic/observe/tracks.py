@@ -176,8 +176,13 @@ def initial_facts(track: ParameterTrack, values: Tensor) -> None:
         track.rows_equal = rows_equal(values)
         track.all_zero = track.stayed_zero = not bool(values.any())
         track.constant = track.rows_equal and not track.all_zero and bool((values == values.flatten()[0]).all())
+    track.first = sample(values).clone()
+
+
+def sample(values: Tensor) -> Tensor:
+    """Up to 512 spread elements."""
     flat = values.reshape(-1)
-    track.first = flat[:: max(1, flat.numel() // 256)].clone()
+    return flat[:: max(1, flat.numel() // 256)]
 
 
 def refresh(track: ParameterTrack) -> None:
@@ -186,8 +191,7 @@ def refresh(track: ParameterTrack) -> None:
     if tensor is None or track.first is None or not is_plain(tensor):
         return
     track.requires_grad = tensor.requires_grad
-    flat = tensor.detach().reshape(-1)
-    now = flat[:: max(1, flat.numel() // 256)]
+    now = sample(tensor.detach())
     same = now.shape == track.first.shape and now.device == track.first.device and torch.equal(now, track.first)
     track.unchanged = track.unchanged and same
-    track.stayed_zero = track.stayed_zero and not bool(flat.any())
+    track.stayed_zero = track.stayed_zero and not bool(tensor.detach().any())

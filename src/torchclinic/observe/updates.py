@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torchclinic.observe.session import Session
 
 HALF_NORMAL = 2.0**-14  # the smallest normal number of float16; below it, digits are lost, below 2⁻²⁵ everything
+HALF_COARSE = 4 * 2.0**-24  # four times its smallest number: what is smaller keeps two binary digits at most
 MOST_ELEMENTS = 4_000_000  # looked at for lost digits, per step
 MOST_POINTS = 400
 _ADAPTIVE = ("Adam", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Rprop", "Lion", "Adamax", "Muon")
@@ -27,6 +28,7 @@ class UpdateWatch:
         self.clips: dict[str, ClipUse] = {}
         self.decays: dict[int, DecayUse] = {}
         self.halves: dict[str, HalfUse] = {}
+        self.coarse: dict[int, HalfUse] = {}  # by parameter
         self.half_autocast = False
         self._half_line = ""
         self._clipped: ClipUse | None = None  # since the last step
@@ -144,6 +146,24 @@ class UpdateWatch:
             nonzero_ = sum(int((grad != 0).sum()) for grad in halves)
             tiny = sum(int(((grad != 0) & (grad.abs() < HALF_NORMAL)).sum()) for grad in halves)
             self._lost("gradient", "torch.float16", nonzero_, tiny)
+            self._coarse(track)
+
+    def _coarse(self, track: OptimizerTrack) -> None:
+        """Matrices whose gradient is zero for the most part, and hardly a number where it is not."""
+        for parameter in track.parameters():
+            gradient = parameter.grad
+            if parameter.dim() < 2 or gradient is None or not is_plain(gradient):
+                continue
+            there = int((gradient != 0).sum())
+            small = int(((gradient != 0) & (gradient.abs() <= HALF_COARSE)).sum())
+            name = self.session.training.name_of(parameter)
+            use = self.coarse.setdefault(
+                id(parameter), HalfUse(self.session.step, self._half_line, "float16", "layer", 0, 0, name, steps=0)
+            )
+            use.elements += gradient.numel()
+            use.lost += gradient.numel() - there
+            use.steps += 1
+            use.step_share += 0 < there <= 2 * small and 2 * there <= gradient.numel()
 
     def _vanished(self, track: OptimizerTrack) -> None:
         """No values were kept, perhaps because no gradient has a single entry that is not zero."""
@@ -173,6 +193,19 @@ class UpdateWatch:
         yield from self.decays.values()
         for half in self.halves.values():
             yield replace(half, step_share=half.step_share / half.steps, scaled=self.session.run.scaled)
+        yield from self._layers()
+
+    def _layers(self) -> Iterator[HalfUse]:
+        """The matrices that were coarse in nine tenths of the steps as one, unless all gradients together are lost."""
+        coarse = [use for use in self.coarse.values() if use.step_share >= 0.9 * use.steps]
+        whole = self.halves.get("gradient")
+        if coarse and (whole is None or whole.step_share < 0.9 * whole.steps):
+            elements, lost = sum(use.elements for use in coarse), sum(use.lost for use in coarse)
+            steps, scaled = min(use.steps for use in coarse), self.session.run.scaled
+            share = min(use.step_share / use.steps for use in coarse)
+            yield replace(
+                coarse[0], elements=elements, lost=lost, steps=steps, step_share=share, scaled=scaled, count=len(coarse)
+            )
 
 
 def _gradients(tensors: list[Tensor]) -> list[Tensor]:

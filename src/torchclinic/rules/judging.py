@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import UnionType
 from typing import Any
 
 from torchclinic.observe import records as seen
@@ -57,7 +58,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
 }
 
 # record type -> why a rule that reads it has nothing to say
-ABSENT: dict[type, str] = {
+ABSENT: dict[type | UnionType, str] = {
     seen.LossCall: "no loss was seen that compares two tensors, of torch.nn.functional or written by hand",
     seen.Elementwise: "",
     seen.BackwardPass: "no backward pass was seen",
@@ -130,7 +131,8 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
 _ALWAYS = {seen.CheckpointUse, seen.LoadRecord, seen.PinnedStorage, seen.OverlappingWrite, seen.SilentCopy}
 _EVENTS = _ALWAYS | {
     seen.AnswerInInput, seen.AxesRenamed, seen.Elementwise, seen.FedInputs, seen.SchedulerRecord, seen.LoaderRecord,
-    seen.MutatedData, seen.RetainedGraph, seen.ScaledClip, seen.NonFinite, seen.ModeGap, seen.ClipUse, seen.DecayUse,
+    seen.MutatedData, seen.RetainedGraph, seen.ScaledClip, seen.NonFinite,
+    seen.ModeGap | seen.UnmeasuredStatistics, seen.ClipUse | seen.ClampedError, seen.DecayUse,
     seen.HalfUse, seen.HeldOutUse, seen.PaddingMask, seen.ScoreComparison, seen.UnevenTerms, seen.WorkerRandomness,
     seen.SamplerUse, seen.WrapperBypass, seen.ReplicaComparison, seen.WeightedLabels,
 }  # fmt: skip

@@ -5,7 +5,8 @@ float16 has no normal numbers below 6.1e-5 and nothing below 6e-8: small gradien
 weight kept in half precision swallows every update smaller than half of its last digit: `w + update == w`.
 ## Evidence
 `kind` gradient: `lost` of `elements` entries lie below the smallest normal float16 (among those that are not zero, if
-there are any). `kind` update: `lost` of
+there are any). `kind` layer: `lost` entries of single matrices are zero, and half of the others at most four times the
+smallest number there is, 6e-8: what is smaller by a little is gone. `kind` update: `lost` of
 `elements` weights with a gradient are bitwise the same after the step. `steps` in which nine tenths were lost.
 ## When this is fine
 bfloat16 autocast has float32's range and needs no scaler; float16 with a `GradScaler`; large gradients, few small ones.
@@ -28,11 +29,16 @@ def check(record: HalfUse, *, least_share: float = 0.9, least_steps: int = 5) ->
     """`least_share` of the elements are lost in `least_share` of the steps: what is left cannot be called a gradient."""
     if record.steps < least_steps or record.step_share < least_share or not record.elements:
         return
-    if record.scaled and record.kind == "gradient":
+    if record.scaled and record.kind != "update":
         return
     share = 100 * record.lost / record.elements
-    if record.kind == "gradient":
+    if record.kind != "update":
         message = f"{share:.0f} % of the gradient's entries are zero or below float16's smallest normal number, 6.1e-5; no scaler."
+        if record.kind == "layer":
+            message = (
+                f"{share:.0f} % of the gradient's entries of {record.example} ({record.count} matrices like it) are zero, half "
+                "of the others at most four times the smallest number of float16, 6e-8; no scaler."
+            )
         fix = "Use torch.amp.GradScaler with float16, or bfloat16 autocast."
     else:
         message = (
@@ -42,6 +48,7 @@ def check(record: HalfUse, *, least_share: float = 0.9, least_steps: int = 5) ->
     yield RULE.finding(
         message,
         line=record.line,
+        where=record.example,
         step=record.step,
         evidence={"kind": record.kind, "lost": record.lost, "elements": record.elements, "steps": record.steps},
         fix=fix,

@@ -2,35 +2,48 @@
 
 ## What it means
 Clipping is for the rare step that would throw the weights far away. Where it cuts every step by a large factor it is a
-very small learning rate in disguise; called after the step, or on the loss, it does nothing at all.
+very small learning rate in disguise; called after the step, or on the loss, it does nothing at all. Errors that are
+clamped before they become a loss have no gradient beyond the limits: the largest are never corrected.
 ## Evidence
 `factor`: the median of the gradient's length before over after clipping; `travel`: by how much of their length the
 weights could move in the whole run if every step went the same way. Or the number of calls `late`; or the `shape` of
-the computed tensor that was given in place of parameters.
+the computed tensor that was given in place of parameters; or the `share` of clamped errors, and of their `squares`.
 ## When this is fine
-A small limit together with a large learning rate: then the weights do travel, and the rule is silent.
+A small limit together with a large learning rate: then the weights do travel. A loss that ignores outliers on purpose
+and falls. There the rule is silent.
 ## Fix
-A limit near the usual length of the gradient; the call between `backward()` and `step()`, on `model.parameters()`.
+A limit near the usual length of the gradient; the call between `backward()` and `step()`, on `model.parameters()`. For
+errors `smooth_l1_loss`, whose gradient is clipped.
 ## References
-Pascanu et al. 2013, arXiv:1211.5063, algorithm 1.
+Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; Mnih et al. 2015, Nature 518, methods: the clipped error term.
 """
 
 from collections.abc import Iterator
 from statistics import median
 
-from torchclinic.observe.records import ClipUse
+from torchclinic.observe.records import ClampedError, ClipUse
 from torchclinic.report.model import Finding
+from torchclinic.rules.clamped import FIX, unreached
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import REGRESSION, changed
 
-RULE = Rule("OPT006", "clipped-to-nothing", "error", "window", ClipUse, __doc__)
+RULE = Rule("OPT006", "clipped-to-nothing", "error", "window", ClipUse | ClampedError, __doc__)
 
 
 def check(
-    record: ClipUse, *, large: float = 10.0, share: float = 0.9, least_travel: float = 0.02, least_calls: int = 5
+    record: ClipUse | ClampedError,
+    *,
+    large: float = 10.0,
+    share: float = 0.9,
+    least_travel: float = 0.02,
+    least_calls: int = 5,
 ) -> Iterator[Finding]:
     """`least_travel`: weights that cannot move by a fiftieth of their length, if all steps went one way, leave the network
     what it was at the start; without clipping, `large` times as much, they would have moved by at least that."""
+    if isinstance(record, ClampedError):
+        if len(record.shares) >= least_calls and (beyond := unreached(record)):
+            yield RULE.finding(beyond[0], line=record.line, evidence={**beyond[1]}, fix=FIX)
+        return
     if record.foreign:
         message = (
             f"{record.function} is given a computed tensor of shape {list(record.foreign_shape)}; it clips the `.grad` "

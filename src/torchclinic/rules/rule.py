@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from types import UnionType
 from typing import Any, Literal, Protocol, cast
 
 import torchclinic.rules
@@ -27,7 +28,7 @@ class Rule:
     name: str
     severity: Severity
     kind: Kind
-    reads: type  # the record type `check` takes; it is called once per record of this type
+    reads: type | UnionType  # the records `check` takes; it is called once for each
     explanation: str  # the module's docstring: what it means, evidence, when this is fine, fix, references
 
     def finding(

@@ -16,6 +16,7 @@ from torchclinic.observe.records.evaluation import (
     ModeGap,
     RandomCall,
     ScoreComparison,
+    UnmeasuredStatistics,
 )
 from torchclinic.observe.records.forwards import ForwardPass, InputFacts, LayerPass, ModelRecord, SoftmaxUse
 from torchclinic.observe.records.labels import EvaluatedLabels, LabelBatch, LabelStream
@@ -26,7 +27,7 @@ from torchclinic.observe.records.parameters import ParameterRecord
 from torchclinic.observe.records.ranks import ReplicaComparison, SamplerUse, WrapperBypass
 from torchclinic.observe.records.run import Failure, RunRecord
 from torchclinic.observe.records.targets import RegressionTargets, TargetNetwork, WeightedLabels
-from torchclinic.observe.records.updates import ClipUse, DecayUse, HalfUse, ScaledClip
+from torchclinic.observe.records.updates import ClampedError, ClipUse, DecayUse, HalfUse, ScaledClip
 
 __all__ = [
     "Agreement",
@@ -36,6 +37,7 @@ __all__ = [
     "BatchRun",
     "CarryOver",
     "CheckpointUse",
+    "ClampedError",
     "ClipUse",
     "DecayUse",
     "Elementwise",
@@ -79,6 +81,7 @@ __all__ = [
     "StepRecord",
     "TargetNetwork",
     "UnevenTerms",
+    "UnmeasuredStatistics",
     "WeightedLabels",
     "WorkerRandomness",
     "WrapperBypass",

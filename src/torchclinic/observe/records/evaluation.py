@@ -55,6 +55,20 @@ class ModeGap:
 
 
 @dataclass(slots=True)
+class UnmeasuredStatistics:
+    """Layers of a model in eval mode beside the same layers of a model that measured theirs in training."""
+
+    model: str
+    line: str  # of the evaluation
+    step: int
+    layers: int
+    written_line: str = ""  # where the script last wrote into the weights
+    unmeasured: tuple[str, ...] = ()  # running statistics exactly as a new layer's, no batch counted
+    moved: bool = False  # the weights are not those the trained model began with
+    likeness: float = 0.0  # cosine with the trained model's weights, of now or of the beginning
+
+
+@dataclass(slots=True)
 class HeldOutUse:
     """Rows evaluated under a name that says held out, and how many of them training has used."""
 

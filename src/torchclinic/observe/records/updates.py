@@ -28,6 +28,23 @@ class ClipUse:
 
 
 @dataclass(slots=True)
+class ClampedError:
+    """The clamp of a prediction minus its target, on one line, which every way from the prediction to the loss leads through."""
+
+    line: str
+    function: str
+    low: float
+    high: float
+    shares: list[float] = field(default_factory=list)  # of the errors that lie beyond, on observed steps
+    squares: list[float] = field(default_factory=list)  # their part of the sum of squares, same steps
+    losses: list[float] = field(default_factory=list)  # of the whole run, where one optimizer steps
+
+    def add(self, values: list[float]) -> None:
+        self.shares.append(values[0])
+        self.squares.append(values[1] / values[2] if values[2] else 0.0)
+
+
+@dataclass(slots=True)
 class DecayUse:
     """Weight decay beside the gradient, over the observed steps of one optimizer."""
 
@@ -49,10 +66,11 @@ class HalfUse:
     step: int
     line: str
     dtype: str
-    kind: str  # update | gradient
+    kind: str  # update | gradient | layer: the gradients of some matrices
     elements: int
     lost: int
     example: str = ""
     steps: int = 1
     step_share: float = 0.0  # of the observed steps, how many lost so much
     scaled: bool = False
+    count: int = 0  # of the matrices

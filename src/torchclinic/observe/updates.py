@@ -1,5 +1,6 @@
 """What happens to a gradient on its way into the weights: clipping, weight decay, half precision."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -190,7 +191,10 @@ class UpdateWatch:
         for clip in self.clips.values():
             clip.steps = self.session.step
             yield clip
-        yield from self.decays.values()
+        sole = sum(track.steps > 0 for track in self.session.training.optimizers.values()) == 1
+        for decay in self.decays.values():
+            decay.loss = self.session.backward.values[0] if sole and self.session.backward.values else math.nan
+            yield decay
         for half in self.halves.values():
             yield replace(half, step_share=half.step_share / half.steps, scaled=self.session.run.scaled)
         yield from self._layers()

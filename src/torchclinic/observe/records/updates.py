@@ -1,6 +1,7 @@
 """What happens to a gradient on its way into the weights."""
 
 from dataclasses import dataclass, field
+from math import nan
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class DecayUse:
     ratios: list[float] = field(default_factory=list)  # length of the decay's part of the step over the gradient's
     norms: list[float] = field(default_factory=list)  # of the decayed weights
     adaptive: bool = False
+    loss: float = nan  # the first one, where no other optimizer steps
 
 
 @dataclass(slots=True)

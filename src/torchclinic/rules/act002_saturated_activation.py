@@ -16,6 +16,7 @@ Glorot and Bengio 2010, section 3; LeCun et al. 1998, Efficient BackProp, sectio
 """
 
 from collections.abc import Iterator
+from math import prod
 from statistics import median
 
 from torchclinic.observe.records import RunRecord
@@ -32,29 +33,34 @@ def check(
 ) -> Iterator[Finding]:
     """`share`: with more than half of the values flat, the gradient's mean square is cut to less than half by this layer
     alone; N(0, σ²) before tanh gives it from σ = 4.5 on, 4.5 times what a correct initialization gives. `ratio`: the
-    layer's relative gradient is a tenth of the last layer's at most."""
+    layer's relative gradient is a tenth of the last layer's at most, or the flat layers together let a tenth through."""
     require(record, 8)
     for layers in models(record, MATRICES):
-        last = layers[-1] if layers else None
-        for layer in layers:
-            if layer is last or layer.output or layer.units < min_units or layer.followed_by not in SATURATING:
-                continue
-            if len(layer.windows) < min_windows or not _saturated(layer, share, min_windows) or last is None:
-                continue
-            own, others = typical(layer.windows, relative_gradient), typical(last.windows, relative_gradient)
-            if own < ratio * others:
+        flat = [
+            layer
+            for layer in layers[:-1]
+            if not layer.output and layer.units >= min_units and layer.followed_by in SATURATING
+            and len(layer.windows) >= min_windows and _saturated(layer, share, min_windows)
+        ]  # fmt: skip
+        through = prod(1 - _flat(layer) for layer in flat)
+        for layer in flat:
+            own, others = typical(layer.windows, relative_gradient), typical(layers[-1].windows, relative_gradient)
+            if own < ratio * others or through < ratio:
                 yield _finding(layer, own, others)
 
 
 def _saturated(layer: LayerSeries, share: float, windows: int) -> bool:
     """In the first windows and in the last ones."""
-    return (
-        min(median(w.saturated for w in part) for part in (layer.windows[:windows], layer.windows[-windows:])) > share
-    )
+    ends = layer.windows[:windows], layer.windows[-windows:]
+    return min(median(w.saturated for w in part) for part in ends) > share
+
+
+def _flat(layer: LayerSeries) -> float:
+    return median(window.saturated for window in layer.windows)
 
 
 def _finding(layer: LayerSeries, own: float, others: float) -> Finding:
-    flat = median(window.saturated for window in layer.windows)
+    flat = _flat(layer)
     bound = SATURATING[layer.followed_by]
     return RULE.finding(
         f"{flat:.0%} of the values that {layer.path} gives to {layer.followed_by} lie beyond ±{bound:g}, where it is "

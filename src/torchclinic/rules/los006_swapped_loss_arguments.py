@@ -43,7 +43,10 @@ def check(call: LossCall) -> Iterator[Finding]:
     yield replace(finding, severity="warning") if call.function == "kl_div" else finding
 
 
-_ASYMMETRIC = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss", "kl_div")
+_ASYMMETRIC = (
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss", "kl_div", "poisson_nll_loss",
+    "soft_margin_loss", "multilabel_soft_margin_loss",
+)  # fmt: skip
 
 
 def sick() -> Specimen:

@@ -38,6 +38,29 @@ for s in range(80):
     if s % 20 == 19:
         with torch.no_grad(): accuracy = (net(x, near)[test_nodes].argmax(1) == y[test_nodes]).float().mean()
 """,
+    "double-by-default": """
+torch.set_default_dtype(torch.float64)
+try:
+    centres = centres.double()
+    net = nn.Sequential(nn.Linear(12, 48), nn.Tanh(), nn.Linear(48, 5))
+    opt = torch.optim.SGD(net.parameters(), 0.2)
+    for s in range(60):
+        x, y = batch(); opt.zero_grad(); F.cross_entropy(net(x), y).backward(); opt.step()
+finally:
+    torch.set_default_dtype(torch.float32)
+""",
+    "gradients-per-sample": """
+from torch.func import functional_call, grad, vmap
+opt = torch.optim.SGD(net.parameters(), 0.2)
+def loss_of(p, x, y):
+    return F.cross_entropy(functional_call(net, p, (x[None],)), y[None])
+for s in range(60):
+    x, y = batch()
+    each = vmap(grad(loss_of), (None, 0, 0))({k: p.detach() for k, p in net.named_parameters()}, x, y)
+    opt.zero_grad(); F.cross_entropy(net(x), y).backward()
+    for k, p in net.named_parameters(): p.grad.add_(0 * each[k].mean(0))
+    opt.step()
+""",
     "attacks-in-eval-mode": """
 net = nn.Sequential(nn.Linear(12, 48), nn.BatchNorm1d(48), nn.ReLU(), nn.Linear(48, 5))
 opt = torch.optim.SGD(net.parameters(), 0.1)
@@ -212,6 +235,6 @@ def test_nothing_is_found_and_everything_is_observed(
     outcome = launch(Target("train.py"), session, lambda outcome: None)
     run = collect(session)
     verdict = judge(run)
-    assert (outcome.exit_code, run.limits) == (0, [])
+    assert (outcome.exit_code, [limit for limit in run.limits if "torch.func" not in limit]) == (0, [])
     assert [(f.code, f.message) for f in verdict.findings] == []
     assert [(n.code, n.reason) for n in verdict.not_checked if "failed" in n.reason] == []

@@ -41,7 +41,7 @@ class Rows:
 
     def __init__(self, units: int, device: torch.device) -> None:
         self.units, self.device = units, device
-        self.values = torch.zeros(WINDOW, 2 * units + 3, device=device)
+        self.values = torch.zeros(WINDOW, 2 * units + 3, device=device, dtype=torch.float32)
         self.rows = [
             Row(whole, whole[:units], whole[units : 2 * units], *whole[2 * units :].unbind())
             for whole in self.values.unbind()

@@ -155,7 +155,7 @@ class ModuleWatch:
 
     def _call(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         session = self.session
-        if session.quiet or not session.on_own_thread():
+        if session.quiet or not session.on_own_thread() or session.transformed():
             return original(module, *args, **kwargs)
         if not self.stack and id(module) in self.models:
             session.windows.model_begins(module)

@@ -50,6 +50,11 @@ def _ends_here(session: "Session", error: BaseException | None) -> bool:
     return True
 
 
+def transforming() -> bool:
+    """Inside `vmap`, `grad` and the like of torch.func: the tensors stand for others, and are gone when it ends."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
 def unwatched() -> bool:
     """No mode, of the user's or ours, sees the operations that are called now."""
     return torch._C._len_torch_function_stack() == 0 and torch._C._len_torch_dispatch_stack() == 0

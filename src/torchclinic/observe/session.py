@@ -33,7 +33,7 @@ from torchclinic.observe.modules import ModuleWatch
 from torchclinic.observe.numerics import Numerics
 from torchclinic.observe.operations import OperationWatch
 from torchclinic.observe.origins import Origins
-from torchclinic.observe.own import Lightly, Own, Witness, unwatched
+from torchclinic.observe.own import Lightly, Own, Witness, transforming, unwatched
 from torchclinic.observe.padding import PaddingWatch
 from torchclinic.observe.patches import Patches
 from torchclinic.observe.probing import Probing
@@ -53,6 +53,7 @@ from torchclinic.observe.windows import Windows
 from torchclinic.observe.workers import WorkerWatch
 
 FIRST_CALLS = 20_000  # of torch functions that a witness is shown before the first model; some 0.1 s
+TRANSFORMED = "torch.func transforms (vmap, grad) are used: what happens inside them was not observed"
 
 _current: "weakref.ref[Session] | None" = None
 
@@ -205,7 +206,15 @@ class Session:
         return not self.dead and not self.quiet
 
     def listening(self) -> bool:
-        return self.active and not self.quiet and not self.dead and not self.flow.full() and self.on_own_thread()
+        ready = self.active and not self.quiet and not self.dead and not self.flow.full() and self.on_own_thread()
+        return ready and not self.transformed()
+
+    def transformed(self) -> bool:
+        """Whether a transform of torch.func runs: what happens in it is not observed, and that is said."""
+        inside = transforming()
+        if inside and TRANSFORMED not in self.run.limits:
+            self.run.limits.append(TRANSFORMED)
+        return inside
 
     def witnessing(self) -> bool:
         """Where nothing else is noted: before the first model, and inside an optimizer's step."""

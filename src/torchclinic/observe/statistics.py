@@ -37,9 +37,9 @@ class Norms:
         self.equal = len(set(self.lengths)) == 1
         self.factors: list[list[float]] = []  # of the gradients' norms, per step
         device = pieces[0].device
-        self.values = torch.empty(WINDOW, 3, len(tracks), device=device)  # stays where it is, as `Rows` do
+        self.values = torch.empty(WINDOW, 3, len(tracks), device=device, dtype=torch.float32)  # stays, as `Rows` do
         self.rows = [row.unbind() for row in self.values.unbind()]
-        self.before, self.now = torch.empty(2, sum(self.lengths), device=device).unbind()
+        self.before, self.now = torch.empty(2, sum(self.lengths), device=device, dtype=torch.float32).unbind()
         self.whole = False  # the step has ended
 
     def fits(self, tracks: list[LayerTrack], pieces: list[Tensor]) -> bool:

@@ -68,13 +68,7 @@ def _finding(layer: LayerSeries, own: float, others: float) -> Finding:
         where=layer.path,
         line=layer.line,
         step=layer.windows[0].step,
-        evidence={
-            "saturated": flat,
-            "bound": bound,
-            "gradient": own,
-            "next": others,
-            "spread": layer.windows[0].spread,
-        },
+        evidence={"saturated": flat, "bound": bound, "gradient": own, "next": others},
         fix="tc.initialize(model), inputs of unit scale, or a normalization before the activation.",
     )
 
@@ -103,5 +97,4 @@ def sick() -> Specimen:
 
 def healthy() -> Specimen:
     """Xavier's variance."""
-    line = "nn.init.xavier_normal_(model[0].weight), nn.init.xavier_normal_(model[2].weight)"
-    return Specimen(_SCRIPT.replace("INITIALIZE", line))
+    return Specimen(sick().script.replace("init.normal_", "init.xavier_normal_"))

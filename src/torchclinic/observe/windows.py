@@ -88,6 +88,7 @@ class Windows:
             self.mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             self.mode_on = False
         session.flow.clear()
+        session.discarded.forget()
         session.modules.outputs.clear()
         session.modules.module_outputs.clear()
 
@@ -203,6 +204,7 @@ class Windows:
         session = self.session
         if len(session.flow.created) > MOST_NODES:
             session.flow.clear()
+            session.discarded.forget()
             session.modules.outputs.clear()
             session.modules.module_outputs.clear()
         for records in (session.training.steps, session.training.backward_passes):

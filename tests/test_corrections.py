@@ -60,6 +60,10 @@ def written(tmp_path: Path, code: str, text: str, **facts: object) -> str:
         ("LOS002", "p = torch.sigmoid(z)", "p = z"),
         ("LOS006", "loss = criterion(y, net(x))", "loss = criterion(net(x), y)"),
         ("WIR001", "    optimizer.step()", "    optimizer.step()\n    optimizer.zero_grad()"),
+        ("SHP005", "mask = torch.ones(1, 4).expand(8, 4)", "mask = torch.ones(1, 4).expand(8, 4).clone()"),
+        ("WIR006", "z = q.sample((5,))", "z = q.rsample((5,))"),
+        ("WIR006", "z = torch.normal(mu, std)", "z = (mu + std * torch.randn_like(mu))"),
+        ("WIR008", "p = p - lr * (v + d)", "p -= lr * (v + d)"),
         ("OPT001", "opt = Adam(net.parameters(), lr=0.3)", "opt = Adam(net.parameters(), lr=0.03)"),
         ("EVA001", "best = net.state_dict()", "best = copy.deepcopy(net.state_dict())"),
         ("EVA002", "total += loss", "total += loss.item()"),
@@ -71,7 +75,7 @@ def written(tmp_path: Path, code: str, text: str, **facts: object) -> str:
 )
 def test_lines_as_people_write_them(tmp_path: Path, code: str, line: str, corrected: str) -> None:
     text = f"if True:\n{line}" if line.startswith(" ") else line
-    assert written(tmp_path, code, text, left="(8, 1)", right="(8,)") == corrected
+    assert written(tmp_path, code, text, left="(8, 1)", right="(8,)", cut="sample") == corrected
 
 
 @pytest.mark.parametrize(

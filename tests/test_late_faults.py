@@ -309,3 +309,34 @@ def test_probabilities_that_sum_to_one_for_labels_that_do_not(tmp_path: Path, mo
     assert codes("nn.Softmax(dim=1)", "(x @ W > 0).float()") == ["LOS007"]
     assert codes("nn.Sigmoid()", "(x @ W > 0).float()") == []
     assert codes("nn.Softmax(dim=1)", one_of_six) == []
+
+
+PREPARED = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+x = torch.randn(80, 4)
+means = MADE
+for row in range(80):
+    WRITE
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), 0.01)
+for start in range(0, 80, 8):
+    optimizer.zero_grad()
+    nn.functional.mse_loss(model(x[start : start + 8]), means[start : start + 8, :1] + x[start : start + 8, :1]).backward()
+    optimizer.step()
+"""
+
+
+def test_writes_into_shared_memory_while_the_data_are_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def codes(made: str, write: str = "means[row] = x[row].abs()") -> list[str]:
+        script = PREPARED.replace("MADE", made).replace("WRITE", write)
+        return [code for code, _ in found(script, tmp_path, monkeypatch)]
+
+    assert codes("torch.zeros(1, 4).expand(80, 4)") == ["SHP005"]
+    assert codes("torch.zeros(4).broadcast_to(80, 4)", "means[row : row + 1, 2] = 1.0") == ["SHP005"]
+    assert codes("torch.zeros(1, 4).expand(80, 4).clone()") == []
+    assert codes("torch.zeros(1, 4).repeat(80, 1)") == []
+    assert codes("torch.zeros(1, 80, 4).expand(1, 80, 4)[0]") == []
+    assert codes("torch.zeros(1, 4).expand(80, 4)", "means.zero_()") == []
+    assert codes("torch.zeros(1, 4).expand(80, 4)", "_ = means[row] + 1") == []

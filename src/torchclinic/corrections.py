@@ -232,6 +232,47 @@ def _permuted(statement: Statement, finding: Finding) -> str | None:
     return None
 
 
+def _reattached(statement: Statement, finding: Finding) -> str | None:
+    """A draw gets its gradient back; a `detach()` goes."""
+    for call in statement.calls():
+        if finding.evidence.get("cut") == "sample" and isinstance(call.func, ast.Attribute):
+            owner = statement.text(call.func.value)
+            if call.func.attr == "sample":
+                rest = statement.text(call).removeprefix(f"{owner}.sample")
+                return statement.edited((call, f"{owner}.rsample{rest}"))
+            if owner == "torch" and call.func.attr == "normal" and len(call.args) == 2 and not call.keywords:
+                mean, spread = map(statement.text, call.args)
+                return statement.edited((call, f"({mean} + {spread} * torch.randn_like({mean}))"))
+    return _without("detach")(statement, finding) if finding.evidence.get("cut") == "detach" else None
+
+
+def _stepped(statement: Statement, finding: Finding) -> str | None:
+    """`p = p - change` writes into `p`; a backward pass is followed by a step of the only optimizer."""
+    node = statement.node
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and len(node.targets) == 1:
+        target, name = node.targets[0], statement.text(node.targets[0])
+        sign = {ast.Sub: "-", ast.Add: "+"}.get(type(node.value.op))
+        if isinstance(target, ast.Name) and sign and statement.text(node.value.left) == name:
+            return f"{statement.indent}{name} {sign}= {statement.text(node.value.right)}"
+        return None
+    assigned = [node for node in ast.walk(statement.tree) if isinstance(node, ast.Assign)]
+    made = [assign for assign in assigned if _makes_optimizer(statement.text(assign.value))]
+    names = {statement.text(target) for assign in made for target in assign.targets}
+    if len(names) == 1 and any(_name(call) == "backward" for call in statement.calls()):
+        return f"{statement.edited()}\n{statement.indent}{names.pop()}.step()"
+    return None
+
+
+def _makes_optimizer(text: str) -> bool:
+    return bool(re.match(r"(torch\.)?optim\.[A-Z]\w*\(", text))
+
+
+def _cloned(statement: Statement, finding: Finding) -> str | None:
+    """What is expanded gets memory of its own."""
+    call = next((call for call in statement.calls() if _name(call) in ("expand", "expand_as", "broadcast_to")), None)
+    return statement.edited((call, f"{statement.text(call)}.clone()")) if call is not None else None
+
+
 _CORRECTIONS: dict[str, Correct] = {
     "LOS001": _without("softmax"),
     "LOS002": _without("sigmoid"),
@@ -239,8 +280,11 @@ _CORRECTIONS: dict[str, Correct] = {
     "LOS006": _swap_arguments,
     "SHP001": _same_shape,
     "SHP003": _same_shape,
+    "SHP005": _cloned,
     "SHP008": _permuted,
     "WIR001": _clear_before,
+    "WIR006": _reattached,
+    "WIR008": _stepped,
     "MOD001": _mode_before("train"),
     "MOD002": _mode_before("eval"),
     "OPT001": _rate_times(0.1),

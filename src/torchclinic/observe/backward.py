@@ -72,7 +72,9 @@ class BackwardWatch:
         session = self.session
         self._begin_backward(root)
         if session.active:
-            session.training.gradients(list(zip(leaves, gradients, strict=True)))
+            pairs = list(zip(leaves, gradients, strict=True))
+            session.training.gradients(pairs)
+            session.discarded.gradients(pairs)
 
     def _begin_backward(self, root: Tensor) -> Any:
         session = self.session
@@ -91,12 +93,14 @@ class BackwardWatch:
             if not session.active:
                 self._counted()
                 return None
+            session.discarded.backward()
             record = training.before_backward(root)
             training.root_refs[-1] = (session.step, record.root_line, weakref.ref(root))
             session.handmade.backward(session.flow.node_of(root), record)
             session.labels.backward(session.flow.node_of(root), record.value, record.root_line)
             session.target_networks.backward(session.flow.node_of(root))
             session.clamps.backward(session.flow.node_of(root))
+            session.draws.backward(session.flow.node_of(root))
             session.measurements.flush()
             if not math.isfinite(record.value) and root.numel() == 1:
                 session.numerics.judge_forward(session.flow.node_of(root), record.value)

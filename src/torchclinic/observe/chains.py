@@ -2,8 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from torchclinic.observe.dataflow import Node
+from torchclinic.observe.draws import draws_in
 from torchclinic.observe.records import RetainedGraph
+from torchclinic.observe.tracks import ParameterTrack
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
@@ -53,9 +57,10 @@ def _summed_losses(node: Node) -> set[int]:
 def find_cuts(session: "Session") -> None:
     """For owned parameters that no backward reached although their module ran: the operation that cut the graph."""
     outputs = session.modules.module_outputs
+    draws = list(draws_in(session.flow.created)) if _unreached(session) else []
     for track in session.training.parameters.values():
         tensor = track.ref()
-        if tensor is None or track.reached or not track.owners or track.cut or not tensor.requires_grad:
+        if tensor is None or track.cut or not _misses(track, tensor):
             continue
         owners = (m.owner_of.get(id(tensor), (0, ""))[0] for m in session.modules.models.values())
         node = next((outputs[key] for key in owners if key in outputs), None)
@@ -64,12 +69,24 @@ def find_cuts(session: "Session") -> None:
         if not node.requires_grad:
             track.cut, track.cut_line = "no_grad", node.line
             continue
+        drawn = next((d for d in draws if any(_descends(parameter, node) for parameter in d.parameters)), None)
+        if drawn is not None:
+            track.cut, track.cut_line = "sample", drawn.node.line
+            continue
         for other in session.flow.created:
             cutting = other.op in _CUTTING and not other.requires_grad
             parent = other.parents[0] if other.parents else None
             if cutting and parent is not None and parent.requires_grad and _descends(parent, node):
                 track.cut, track.cut_line = other.op, other.line
                 break
+
+
+def _misses(track: ParameterTrack, tensor: Tensor | None) -> bool:
+    return tensor is not None and not track.reached and bool(track.owners) and tensor.requires_grad
+
+
+def _unreached(session: "Session") -> bool:
+    return any(_misses(track, track.ref()) for track in session.training.parameters.values())
 
 
 def _descends(node: Node, origin: Node) -> bool:

@@ -41,7 +41,7 @@ def collect(session: "Session") -> RunRecord:
     run.others = [
         *run.layers,
         *session.losses.calls, *session.operations.elementwise, *session.operations.softmaxes.values(),
-        *memory.overlapping, *memory.mutated.values(),
+        *memory.overlapping.values(), *memory.mutated.values(),
         *memory.copies.values(), *memory.renames.values(), *memory.pinned, *checkpoints.pinned, *modules.forwards, *modules.inputs,
         *training.backward_passes, *training.steps, *run.optimizers, *run.parameters,
         *(record for record, _ in session.schedules.schedulers.values()),
@@ -51,7 +51,7 @@ def collect(session: "Session") -> RunRecord:
         *session.probing.records, *_evaluations(session), *_labels(session), *session.updates.records(), *session.clamps.records(),
         *session.workers.records(), *(use for _, use in session.ranks.samplers.values()), *session.ranks.bypasses(),
         *session.target_scales.found.values(), *session.class_weights.found.values(),
-        *session.target_networks.records(),
+        *session.target_networks.records(), *session.draws.found.values(), *session.discarded.records(),
     ]  # fmt: skip
     if session.numerics.first is not None:
         run.others.append(session.numerics.first)

@@ -22,13 +22,21 @@ VIEW_FLOOR = 1 << 16
 OWN_REFERENCES = 3  # to a base tensor that only its view keeps: the view's, a local name's, and the count's own
 MOST_MUTATED = 50
 MOST_DIMENSIONS = 6
+MOST_SPREAD = 1000  # expanded tensors whose lines are remembered
+MOST_OVERLAPPING = 50  # lines
+SPREADING = {"expand", "expand_as", "broadcast_to"}
+WRITES = {  # elements of their own; `fill_` and `zero_` give every element the same number
+    "setitem", "index_put_", "index_fill_", "masked_fill_", "fill_diagonal_", "tril_", "triu_", "copy_", "normal_",
+    "uniform_", "add_", "sub_", "mul_", "div_", "clamp_", "neg_",
+}  # fmt: skip
 _NAMING = {"view", "reshape", "view_as", "reshape_as", "unflatten"}
 
 
 class MemoryWatch:
     def __init__(self, session: "Session") -> None:
         self.session = session
-        self.overlapping: list[OverlappingWrite] = []
+        self.overlapping: dict[str, OverlappingWrite] = {}  # by line
+        self._spread: dict[int, tuple[weakref.ref[Tensor], str]] = {}
         self.mutated: dict[str, MutatedData] = {}
         self._mutated_nodes: list[tuple[MutatedData, Node]] = []
         self.copies: dict[tuple[str, str], SilentCopy] = {}
@@ -37,14 +45,36 @@ class MemoryWatch:
         self.pinned: list[PinnedStorage] = []
         self.renames: dict[str, AxesRenamed] = {}  # by line
 
-    def written(self, name: str, tensor: Any) -> None:
-        """An operation writes to `tensor`; are its elements in one place?"""
-        if isinstance(tensor, Tensor) and is_plain(tensor) and tensor.numel() > 1:
-            strides = tensor.stride()
-            if any(stride == 0 and size > 1 for stride, size in zip(strides, tensor.shape, strict=True)):
-                self.overlapping.append(
-                    OverlappingWrite(user_line(), name, self.session.step, tuple(tensor.shape), strides)
-                )
+    def called(self, name: str, result: Any, args: tuple[Any, ...]) -> None:
+        """Before the first model, while the data are made: all that is looked at are strides."""
+        self.spread(name, result)
+        if name in WRITES:
+            self.written(name, args)
+
+    def spread(self, name: str, result: Any) -> None:
+        """Remember the line that made one element stand for many."""
+        if name in SPREADING and isinstance(result, Tensor):
+            if len(self._spread) >= MOST_SPREAD:
+                self._spread.clear()
+            self._spread[id(result)] = weakref.ref(result), user_line()
+
+    def written(self, name: str, args: tuple[Any, ...]) -> None:
+        """An operation writes to its first argument; are its elements in one place?"""
+        tensor = args[0] if args else None
+        if not isinstance(tensor, Tensor) or not is_plain(tensor) or tensor.numel() < 2:
+            return
+        strides = tensor.stride()
+        if not any(stride == 0 and size > 1 for stride, size in zip(strides, tensor.shape, strict=True)):
+            return
+        line = user_line()
+        record = self.overlapping.get(line)
+        if record is None and len(self.overlapping) < MOST_OVERLAPPING:
+            spread, origin = self._spread.get(id(tensor), (None, ""))
+            known = origin if spread is not None and spread() is tensor else ""
+            shape = tuple(tensor.shape)
+            record = self.overlapping[line] = OverlappingWrite(line, name, self.session.step, shape, strides, known)
+        if record is not None:
+            record.times += 1
 
     def copied(self, name: str, node: Node, result: Tensor, source: Tensor) -> None:
         """An operation that copies only where it must has given `result`."""

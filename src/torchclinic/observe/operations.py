@@ -12,6 +12,7 @@ from torchclinic.observe.dataflow import REFLECTED, Node, make_node, tensors_in
 from torchclinic.observe.frames import Call
 from torchclinic.observe.lines import user_line
 from torchclinic.observe.losses import LOSSES
+from torchclinic.observe.memory import WRITES
 from torchclinic.observe.records import Elementwise, LayerPass, LossCall, SoftmaxUse
 
 if TYPE_CHECKING:
@@ -21,20 +22,6 @@ _COMPARISONS = {"eq", "ne"}
 _OUTER = {"sub", "mul", "add", "div", "eq", "ne"}
 _SPREAD = {"mean", "sum"}
 _CUTS = {"numpy", "item", "tolist", "argmax", "detach", "data", "detach_", "__array__", "array"}
-_WRITES = {
-    "add_",
-    "sub_",
-    "mul_",
-    "div_",
-    "clamp_",
-    "zero_",
-    "fill_",
-    "normal_",
-    "uniform_",
-    "copy_",
-    "setitem",
-    "neg_",
-}
 _MUTATING = {"add_", "sub_", "mul_", "div_", "pow_", "neg_", "clamp_", "sqrt_", "log_"}
 _SCALING = {"mul", "div", "mul_", "div_"}
 _VIEWS = {"view", "reshape", "view_as", "reshape_as"}
@@ -65,15 +52,17 @@ class OperationWatch:
                     witness(func, args, result, grad)
                     if session.waiting:
                         session.origins.called(name, result, args)
+                        session.memory.called(name, result, args)
             return result
         loss: LossCall | None = None
         with session.own():
             if name in LOSSES:
                 loss = session.losses.called(name, func, args, kwargs, grad)
-            if args and name in _WRITES:
-                session.memory.written(name, args[0])
+            if name in WRITES:
+                session.memory.written(name, args)
         result = call(func, args, kwargs)
         with session.own():
+            session.memory.spread(name, result)
             if witness is not None:
                 witness(func, args, result, grad)
             self._made(name, func, result, args, kwargs, grad)
@@ -92,6 +81,7 @@ class OperationWatch:
             self.session.labels.made(name, node, result, args)
             if grad and result.requires_grad:
                 self.session.handmade.made(name, node, result, args, kwargs)
+            self.session.discarded.made(name, node, result)
         elif name in _CUTS and args and isinstance(args[0], Tensor):
             flow.leaf(args[0]).cuts.append((name, user_line()))
         elif isinstance(result, tuple | list):

@@ -19,6 +19,8 @@ from torchclinic.observe.clamps import ClampWatch
 from torchclinic.observe.class_weights import ClassWeightWatch
 from torchclinic.observe.compiling import CompileWatch
 from torchclinic.observe.dataflow import Dataflow
+from torchclinic.observe.discarded import DiscardWatch
+from torchclinic.observe.draws import DrawWatch
 from torchclinic.observe.facts import Measurements
 from torchclinic.observe.frames import forget_doubles
 from torchclinic.observe.handmade import HandmadeLosses
@@ -102,6 +104,8 @@ class Session:
         self.labels = LabelWatch(self)
         self.class_weights = ClassWeightWatch(self)
         self.target_networks = TargetNetworkWatch(self)
+        self.draws = DrawWatch(self)
+        self.discarded = DiscardWatch(self)
         self.target_scales = ScaleOfTargets(self)
         self.updates = UpdateWatch(self)
         self.clamps = ClampWatch(self)

@@ -89,6 +89,7 @@ class Windows:
             self.mode_on = False
         session.flow.clear()
         session.handmade.clear()
+        session.discarded.forget()
         session.modules.outputs.clear()
         session.modules.module_outputs.clear()
 
@@ -205,6 +206,7 @@ class Windows:
         if len(session.flow.created) > MOST_NODES:
             session.flow.clear()
             session.handmade.clear()
+            session.discarded.forget()
             session.modules.outputs.clear()
             session.modules.module_outputs.clear()
         for records in (session.training.steps, session.training.backward_passes):

@@ -4,9 +4,10 @@
 After `expand` (or `broadcast_to`) many elements are one number in memory: writing one of them writes all, and the
 result depends on the order of the writes. PyTorch refuses some of these writes and performs others.
 ## Evidence
-Shape and strides of the written tensor: a stride of 0 in a dimension larger than 1.
+Shape and strides of the written tensor: a stride of 0 in a dimension larger than 1; how often the line wrote. The line is
+the one that expanded the tensor, where that was seen.
 ## When this is fine
-Never; reading an expanded tensor is what it is for.
+Never; reading an expanded tensor is what it is for. Filling all of it with one number is not reported.
 ## Fix
 `.clone()` or `repeat` before writing.
 ## References
@@ -26,22 +27,24 @@ RULE = Rule("SHP005", "overlapping-write", "error", "exact", RunRecord, __doc__)
 def check(run: RunRecord) -> Iterator[Finding]:
     for write in run.others:
         if isinstance(write, OverlappingWrite):
-            yield _finding(write.operation, write.line, write.step, f"shape {write.shape}, strides {write.strides}")
+            layout = f"shape {write.shape}, strides {write.strides}"
+            spread = write.spread_line
+            made = f" It was expanded on {spread} and is written on {write.line}." if spread else ""
+            yield _finding(write.operation, spread or write.line, write.step, layout, write.times, made)
             return
     message = run.failure.message if run.failure is not None else ""
     if run.failure is not None and "refers to a single memory location" in message:
-        yield _finding(
-            run.failure.operation or "in-place operation", run.failure.line, run.steps, message.split(".")[0]
-        )
+        operation = run.failure.operation or "in-place operation"
+        yield _finding(operation, run.failure.line, run.steps, message.split(".")[0], 1, "")
 
 
-def _finding(operation: str, line: str, step: int, what: str) -> Finding:
+def _finding(operation: str, line: str, step: int, what: str, times: int, made: str) -> Finding:
     return RULE.finding(
         f"`{operation}` writes in place to a tensor whose elements share memory ({what}): one write changes many "
-        f"elements.",
+        f"elements.{made}",
         line=line,
         step=step,
-        evidence={"operation": operation, "layout": what},
+        evidence={"operation": operation, "layout": what, "writes": times},
         fix="Call `.clone()` on the expanded tensor before writing to it.",
     )
 

@@ -3,20 +3,23 @@
 ## What it means
 Either `step()` is never called, or every step leaves each parameter bitwise as it was although its gradient is not zero
 and the learning rate is positive: the update is too small for the number format, or the step acts on something else.
+Without an optimizer, `p = p - lr * p.grad` gives the name `p` a new tensor and leaves the parameter as it was.
 ## Evidence
-`steps`, `moved` parameters, gradient norm, learning rate.
+`steps`, `moved` parameters, gradient norm, learning rate. Of updates by hand: the passes after which a parameter moved along
+its gradient was used by nothing and kept by nobody, while the parameter is bitwise the same at the end.
 ## When this is fine
 A learning rate of 0 at the beginning of a warm-up; gradients that are computed for themselves (influence, saliency)
-with no optimizer; a script that updates parameters by hand.
+with no optimizer; a script that updates parameters by hand. Moved parameters that a model is evaluated at (MAML).
 ## Fix
-Call `optimizer.step()` after `backward()`; keep master weights in float32; check the learning rate.
+Call `optimizer.step()` after `backward()`; write `p -= lr * p.grad` under `no_grad`; keep master weights in
+float32; check the learning rate.
 ## References
 PyTorch documentation, `torch.optim`, Taking an optimization step.
 """
 
 from collections.abc import Iterator
 
-from torchclinic.observe.records import BackwardPass, RunRecord
+from torchclinic.observe.records import BackwardPass, DiscardedUpdate, RunRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
@@ -24,8 +27,8 @@ from torchclinic.rules.specimens import CLASSIFIER, changed
 RULE = Rule("WIR008", "parameters-not-updated", "error", "exact", RunRecord, __doc__)
 
 
-def check(run: RunRecord, *, min_backwards: int = 5) -> Iterator[Finding]:
-    """`min_backwards`: fewer could be an accumulation that has not come to its first step."""
+def check(run: RunRecord, *, min_backwards: int = 5, min_thrown: int = 3) -> Iterator[Finding]:
+    """`min_backwards`: fewer could be an accumulation that has not come to its first step; `min_thrown`: once is a trial."""
     steps = [s for s in run.steps_seen if s.with_gradient and s.lr > 0 and s.update_norm == s.update_norm]
     if steps and len(steps) >= 3 and not any(s.moved for s in steps):
         s = steps[0]
@@ -50,6 +53,21 @@ def check(run: RunRecord, *, min_backwards: int = 5) -> Iterator[Finding]:
             evidence={"backwards": run.backwards, "steps": 0, "parameters": len(reached)},
             fix="Call `optimizer.step()` after `loss.backward()`.",
         )
+    for update in run.others:
+        if isinstance(update, DiscardedUpdate) and update.backwards >= min_thrown and not run.optimizers:
+            yield _thrown_away(update)
+            return
+
+
+def _thrown_away(update: DiscardedUpdate) -> Finding:
+    return RULE.finding(
+        f"After each of {update.backwards} observed backward passes new values are computed for {update.parameters} "
+        f"parameters (the first of shape {update.shape}) and thrown away: the parameters are bit for bit what they were.",
+        line=update.line,
+        step=update.step,
+        evidence={"backwards": update.backwards, "parameters": update.parameters, "operation": update.operation},
+        fix="Write into the parameter, under `torch.no_grad()`: `p -= lr * p.grad` or `p.copy_(...)`.",
+    )
 
 
 def sick() -> Specimen:

@@ -3,7 +3,7 @@
 Numbers that needed a device are filled in when the observer flushes its measurements; after that nothing changes.
 """
 
-from torchclinic.observe.records.backwards import BackwardPass, NonFinite, RetainedGraph
+from torchclinic.observe.records.backwards import BackwardPass, CutDraw, NonFinite, RetainedGraph
 from torchclinic.observe.records.checkpoints import CheckpointUse, LoadRecord
 from torchclinic.observe.records.data import BatchRun, LoaderRecord, MutatedData, PaddingMask, WorkerRandomness
 from torchclinic.observe.records.evaluation import (
@@ -27,7 +27,14 @@ from torchclinic.observe.records.parameters import ParameterRecord
 from torchclinic.observe.records.ranks import ReplicaComparison, SamplerUse, WrapperBypass
 from torchclinic.observe.records.run import Failure, RunRecord
 from torchclinic.observe.records.targets import RegressionTargets, TargetNetwork, WeightedLabels
-from torchclinic.observe.records.updates import ClampedError, ClipUse, DecayUse, HalfUse, ScaledClip
+from torchclinic.observe.records.updates import (
+    ClampedError,
+    ClipUse,
+    DecayUse,
+    DiscardedUpdate,
+    HalfUse,
+    ScaledClip,
+)
 
 __all__ = [
     "Agreement",
@@ -39,7 +46,9 @@ __all__ = [
     "CheckpointUse",
     "ClampedError",
     "ClipUse",
+    "CutDraw",
     "DecayUse",
+    "DiscardedUpdate",
     "Elementwise",
     "EvalPass",
     "EvaluatedLabels",

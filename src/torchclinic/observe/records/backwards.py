@@ -23,6 +23,17 @@ class BackwardPass:
 
 
 @dataclass(slots=True)
+class CutDraw:
+    """A draw without gradient from a distribution that is trained, on which the loss depends by operations with gradients."""
+
+    line: str
+    step: int
+    parameters: tuple[str, ...]  # modules that made the parameters of the distribution
+    shape: tuple[int, ...]
+    backwards: int = 0  # observed passes in which it kept a gradient from them
+
+
+@dataclass(slots=True)
 class RetainedGraph:
     line: str
     step: int

@@ -11,6 +11,8 @@ class OverlappingWrite:
     step: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    spread_line: str = ""  # where the tensor was expanded, if that was seen
+    times: int = 0
 
 
 @dataclass(slots=True)

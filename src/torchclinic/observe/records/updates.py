@@ -13,6 +13,18 @@ class ScaledClip:
 
 
 @dataclass(slots=True)
+class DiscardedUpdate:
+    """Parameters moved along their gradients in tensors that nothing used and nobody kept, without an optimizer."""
+
+    line: str
+    operation: str
+    step: int
+    shape: tuple[int, ...]  # of the first
+    parameters: int = 0
+    backwards: int = 0  # passes of which the update was thrown away
+
+
+@dataclass(slots=True)
 class ClipUse:
     """All calls of one clipping function from one line."""
 

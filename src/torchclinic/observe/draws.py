@@ -178,7 +178,7 @@ class _Graph:
         behind = self._behind(sources)
         if not sources or any(id(user) in behind or self._compares(user) for user in users):
             return False
-        if False:
+        if any(map(_trains, behind.values())):
             return False
         own = {id(leaf) for source in sources for leaf in _leaves(source)}
         return any(self._meets_others(user, own, behind) for user in users)

@@ -340,3 +340,29 @@ def test_writes_into_shared_memory_while_the_data_are_prepared(tmp_path: Path, m
     assert codes("torch.zeros(1, 80, 4).expand(1, 80, 4)[0]") == []
     assert codes("torch.zeros(1, 4).expand(80, 4)", "means.zero_()") == []
     assert codes("torch.zeros(1, 4).expand(80, 4)", "_ = means[row] + 1") == []
+
+
+CRITIC = """
+import torch, warnings
+from torch import nn
+warnings.simplefilter("ignore")
+torch.manual_seed(0)
+critic, slow = (nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, 1)) for _ in range(2))
+optimizer = torch.optim.Adam(critic.parameters(), 0.003)
+for step in range(60):
+    state = torch.randn(32, 3)
+    reward = state.sum(1) + 0.1 * torch.randn(32)
+    with torch.no_grad():
+        target = SHAPED + 0.5 * slow(torch.randn(32, 3))
+        for p, q in zip(critic.parameters(), slow.parameters()): q.lerp_(p, 0.05)
+    optimizer.zero_grad()
+    nn.functional.mse_loss(critic(state), target).backward()
+    optimizer.step()
+"""
+
+
+def test_a_target_that_became_a_square_is_broadcast_against_each_prediction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ("SHP001", 0) in found(CRITIC.replace("SHAPED", "reward"), tmp_path, monkeypatch)
+    assert found(CRITIC.replace("SHAPED", "reward[:, None]"), tmp_path, monkeypatch) == []

@@ -34,7 +34,11 @@ def check(run: RunRecord) -> Iterator[Finding]:
         elif isinstance(call, LossCall) and not call.failed:
             left, right = call.prediction.shape, call.target.shape
             result = _broadcast(left, right)
-            if call.function in _ELEMENTWISE and result and prod(result) > max(prod(left), prod(right)):
+            both = prod(result) > max(prod(left), prod(right))
+            rows = (
+                prod(right) > prod(left) and len(left) > 1 and left[:1] == result[:1]
+            )  # each prediction, many targets
+            if call.function in _ELEMENTWISE and result and (both or rows):
                 yield _finding(left, right, result, f"`{call.function}`", call.line, call.step)
 
 
@@ -52,7 +56,7 @@ def _broadcast(a: Shape, b: Shape) -> Shape:
 def _finding(left: Shape, right: Shape, result: Shape, name: str, line: str, step: int) -> Finding:
     return RULE.finding(
         f"{name} broadcasts {left} and {right} to {result}: {prod(result):,} pairs are compared instead of "
-        f"{max(prod(left), prod(right)):,}. The loss cannot fall below the variance of the targets.",
+        f"{min(prod(left), prod(right)):,}. The loss cannot fall below the variance of the targets.",
         line=line,
         step=step,
         evidence={"left": str(left), "right": str(right), "result": str(result)},

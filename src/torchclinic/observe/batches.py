@@ -25,7 +25,8 @@ class BatchWatch:
             return
         print_ = tuple(number for tensor in tensors for number in fingerprint(tensor))
         objects = tuple(id(tensor) for tensor in tensors)
-        if model.batches and print_ == model.last_batch:
+        follows = self.session.step - model.last_step <= 1  # epochs of a fixed order begin with the same batch
+        if model.batches and print_ == model.last_batch and follows:
             run = model.batches[-1]
             run.length += 1
             run.fresh = run.fresh and (objects != model.last_objects or self._cut_from(tensors[0]) > 0)
@@ -37,7 +38,7 @@ class BatchWatch:
                 BatchRun(model.kind, forward.line, 1, 0, rows, self._cut_from(tensors[0]), True, source)
             )
             del model.batches[:-64]
-        model.last_batch, model.last_objects = print_, objects
+        model.last_batch, model.last_objects, model.last_step = print_, objects, self.session.step
 
     def _cut_from(self, tensor: Tensor) -> int:
         """Rows of the larger tensor that this one was cut from in this step; 0 where that was not seen."""

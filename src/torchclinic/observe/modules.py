@@ -47,6 +47,7 @@ class ModelTrack:
         self.batches: list[BatchRun] = []
         self.last_batch: tuple[float, ...] = ()
         self.last_objects: tuple[int, ...] = ()
+        self.last_step = -1  # of that batch
         self._evaluated: list[tuple[ForwardPass, weakref.ref[Tensor]]] = []
 
     def evaluated(self, forward: ForwardPass, tensors: list[Tensor]) -> None:

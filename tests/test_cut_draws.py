@@ -126,6 +126,33 @@ for _ in range(12):
     c_opt.zero_grad(); F.mse_loss(critic(torch.cat([s, a], 1)), y).backward(); c_opt.step()
     a_opt.zero_grad(); (-critic(torch.cat([s, Normal(policy(s), 0.3).rsample()], 1))).mean().backward(); a_opt.step()
 """,
+    "critic-of-draws-whose-rewards-are-numbers": POLICY
+    + """
+a_opt, c_opt = torch.optim.Adam(policy.parameters(), 1e-3), torch.optim.Adam(critic.parameters(), 1e-3)
+for _ in range(8):
+    s = data(); a = Normal(policy(s), 0.3).sample(); y = torch.tensor(reward(s, a).tolist())
+    c_opt.zero_grad(); F.mse_loss(critic(torch.cat([s, a], 1)).squeeze(1), y).backward(); c_opt.step()
+    a_opt.zero_grad(); (-critic(torch.cat([s, policy(s)], 1))).mean().backward(); a_opt.step()
+""",
+    "one-action-at-a-time": """
+policy, critic = nn.Linear(10, 1), nn.Linear(11, 1)
+def loss():
+    s = data(1)[0]; d = Normal(policy(s).squeeze(), 0.5); a = d.sample(); r = -(a.item() - s[0].item()) ** 2
+    q = critic(torch.cat([s, a[None]])).squeeze()
+    return (q - r) ** 2 - d.log_prob(a) * (r - q.item())
+fit([*policy.parameters(), *critic.parameters()], loss)
+""",
+    "rolled-out-on-its-own-samples": """
+cell, head, start = nn.GRUCell(2, 24), nn.Linear(24, 2), nn.Parameter(torch.zeros(1, 24))
+def loss():
+    h, total = start.expand(32, -1), 0
+    for t in range(5):
+        d = Normal(head(h), 0.5)
+        total = total + d.mean.square().mean()
+        h = cell(d.sample() + torch.randn(32, 2), h)
+    return total
+fit([*cell.parameters(), *head.parameters(), start], loss)
+""",
     "imitation-and-critic-in-one-loss": POLICY
     + """
 def loss():

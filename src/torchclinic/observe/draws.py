@@ -53,17 +53,19 @@ class DrawWatch:
         if root is None or not root.requires_grad or not _may_cut(root):
             return
         graph = _Graph(root)
-        empty = graph.empty
-        draws: dict[int, tuple[Draw, list[Node]]] = {}
+        draws: dict[str, tuple[list[Draw], list[Node]]] = {}  # by line: a loop draws again and again
         for user, value in graph.data():
-            draw = draw_of(value, empty)
+            draw = draw_of(value, graph.empty)
             if draw is not None:
-                draws.setdefault(id(draw.node), (draw, []))[1].append(user)
-        found = {draw.node.line: draw for draw, users in draws.values() if graph.cut(draw, users)}
-        for line, draw in found.items():
-            names = tuple(sorted({name for node in draw.parameters if (name := _where(node))}))
-            record = self.found.setdefault(line, CutDraw(line, self.session.step, names, draw.node.shape))
-            record.backwards += 1
+                known = draws.setdefault(draw.node.line, ([], []))
+                known[0].append(draw)
+                known[1].append(user)
+        for line, (drawn, users) in draws.items():
+            parameters = [node for draw in drawn for node in draw.parameters]
+            if graph.cut(parameters, users):
+                names = tuple(sorted({name for node in parameters if (name := _where(node))}))
+                record = self.found.setdefault(line, CutDraw(line, self.session.step, names, drawn[0].node.shape))
+                record.backwards += 1
 
 
 def _where(node: Node) -> str:
@@ -172,9 +174,9 @@ class _Graph:
         for node in self.nodes.values():
             yield from ((node, parent) for parent in node.parents if self.empty(parent) and parent.op)
 
-    def cut(self, draw: Draw, users: list[Node]) -> bool:
-        """Whether the draw, used by these operations, keeps a gradient from its parameters."""
-        sources = [node for node in draw.parameters if id(node) in self.nodes]
+    def cut(self, parameters: list[Node], users: list[Node]) -> bool:
+        """Whether draws with these parameters, used by these operations, keep a gradient from the parameters."""
+        sources = [node for node in parameters if id(node) in self.nodes]
         behind = self._behind(sources)
         if not sources or any(id(user) in behind or self._compares(user) for user in users):
             return False

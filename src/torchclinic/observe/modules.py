@@ -210,6 +210,7 @@ class ModuleWatch:
             path = type(module).__name__
             if id(module) not in self.unregistered and next(module.parameters(), None) is not None:
                 line = self.session.origins.line(module) or user_line()
+                self.known.update(map(id, module.modules()))
                 for inner in module.modules():
                     self.unregistered.setdefault(id(inner), (self._open_model.kind, line))
                     for parameter in inner.parameters(recurse=False):

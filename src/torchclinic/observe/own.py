@@ -43,6 +43,22 @@ class Lightly:
         return error is not None and _ends_here(self._session, error)
 
 
+class Ungraded:
+    """Our own operations where no function mode of the user's sees them: no gradients, and errors are ours alone."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._grad = True
+
+    def __enter__(self) -> None:
+        self._grad = torch.is_grad_enabled()
+        torch._C._set_grad_enabled(False)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
+        torch._C._set_grad_enabled(self._grad)
+        return error is not None and _ends_here(self._session, error)
+
+
 def _ends_here(session: "Session", error: BaseException | None) -> bool:
     if not isinstance(error, Exception) or os.environ.get("TORCHCLINIC_STRICT"):
         return False

@@ -35,7 +35,7 @@ from torchclinic.observe.modules import ModuleWatch
 from torchclinic.observe.numerics import Numerics
 from torchclinic.observe.operations import OperationWatch
 from torchclinic.observe.origins import Origins
-from torchclinic.observe.own import Lightly, Own, Witness, transforming, unwatched
+from torchclinic.observe.own import Lightly, Own, Ungraded, Witness, transforming, unwatched
 from torchclinic.observe.padding import PaddingWatch
 from torchclinic.observe.patches import Patches
 from torchclinic.observe.probing import Probing
@@ -130,6 +130,7 @@ class Session:
         self.windows = Windows(self)
         self._handles: list[Any] = []
         self._light = Lightly(self)
+        self._ungraded = Ungraded(self)
         self._thread = threading.get_ident()
         self.dead = False
 
@@ -200,6 +201,10 @@ class Session:
             self.run.limits.append(f"observing stopped at step {self.step}: {type(error).__name__}: {error}")
         self.dead = True
         self.active = self.waiting = self.statistics.on = False
+
+    def ungraded(self) -> "Ungraded | Own":
+        """The same for operations of ours in between."""
+        return self._ungraded if unwatched() else Own(self)
 
     # -- what the parts ask -----------------------------------------------------------------------------------------
 

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from torchclinic.observe.dataflow import Node
 from torchclinic.observe.facts import is_plain
-from torchclinic.observe.layer_track import WINDOW, LayerTrack
+from torchclinic.observe.layer_track import LayerTrack
+from torchclinic.observe.moves import RUN, Moves, runs_of
+from torchclinic.observe.samples import ALL_VALUES, MOST_VALUES, WINDOW
 from torchclinic.observe.series import RECTIFIERS, SATURATING, LayerSeries
 
 if TYPE_CHECKING:
@@ -26,52 +29,6 @@ FIRST_WINDOWS = (1, 2, 4)  # the beginning is looked at more finely
 _READERS = frozenset(
     [*RECTIFIERS, "leaky_relu", "gelu", "silu", "elu", "selu", "softplus", "softmax"]  # besides the saturating ones
 )
-
-
-class Norms:
-    """Of the steps of one optimizer: norms of the gradients, of the changes and of the weights that change."""
-
-    def __init__(self, tracks: list[LayerTrack], pieces: list[Tensor]) -> None:
-        self.tracks = tracks
-        self.lengths = [piece.numel() for piece in pieces]
-        self.equal = len(set(self.lengths)) == 1
-        self.factors: list[list[float]] = []  # of the gradients' norms, per step
-        device = pieces[0].device
-        self.values = torch.empty(WINDOW, 3, len(tracks), device=device, dtype=torch.float32)  # stays, as `Rows` do
-        self.rows = [row.unbind() for row in self.values.unbind()]
-        self.before, self.now = torch.empty(2, sum(self.lengths), device=device, dtype=torch.float32).unbind()
-        self.whole = False  # the step has ended
-
-    def fits(self, tracks: list[LayerTrack], pieces: list[Tensor]) -> bool:
-        alike = self.tracks == tracks and self.lengths == [piece.numel() for piece in pieces]
-        return alike and len(self.factors) < WINDOW and self.before.device == pieces[0].device
-
-    def begin(self, gradients: list[tuple[Tensor, float]], pieces: list[Tensor]) -> None:
-        """Before the step: the rows of the gradients with their factors, and the weights as they are."""
-        if len(self.factors) and not self.whole:
-            self.factors.pop()  # that step never ended
-        norms = torch._foreach_norm([rows for rows, _ in gradients])
-        torch.stack([n if n.dtype is torch.float32 else n.float() for n in norms], out=self.rows[len(self.factors)][0])
-        self.factors.append([factor for _, factor in gradients])
-        torch.cat(pieces, out=self.before)
-        self.whole = False
-
-    def end(self, pieces: list[Tensor]) -> None:
-        """After the step: how far the weights have moved, and how long they are."""
-        _, changes, sizes = self.rows[len(self.factors) - 1]
-        torch.cat(pieces, out=self.now)
-        self._norms(self.before.sub_(self.now), changes)
-        self._norms(self.now, sizes)
-        self.whole = True
-
-    def _norms(self, joined: Tensor, out: Tensor) -> None:
-        if self.equal:
-            torch.linalg.vector_norm(joined.view(len(self.lengths), -1), dim=1, out=out)
-        else:
-            torch.stack(torch._foreach_norm(joined.split(self.lengths)), out=out)
-
-    def waiting(self) -> Tensor:
-        return self.values[: len(self.factors) - (not self.whole)]
 
 
 class StatisticsWatch:
@@ -85,8 +42,9 @@ class StatisticsWatch:
         self._sampled = 0
         self._windows = 0
         self._weights: dict[int, list[LayerTrack]] = {}
-        self._norms: dict[int, Norms] = {}  # by optimizer
-        self._full: list[Norms] = []
+        self._moves: dict[int, Moves] = {}  # by optimizer
+        self._full: list[Moves] = []
+        self._share = MOST_VALUES  # values of each output that are kept
         self._latest: tuple[Any, int, LayerTrack | None] = (lambda: None, 0, None)  # tensor, version, its measurement
         self._rate = float("nan")
 
@@ -112,6 +70,7 @@ class StatisticsWatch:
                     self._learn(module, path, model.kind, readers, last)
             self._learn_model(live, model.kind, last)
         self._weights.clear()
+        self._share = max(MOST_VALUES // 4, min(MOST_VALUES, ALL_VALUES // max(1, len(self.layers))))
 
     def _learn(self, module: nn.Module, path: str, model: str, readers: dict[int, str], last: Node | None) -> None:
         key = id(module)
@@ -159,17 +118,15 @@ class StatisticsWatch:
         start = perf_counter()
         track.step = self.session.step
         if is_plain(result) and result.is_floating_point() and result.dim() >= 1 and _unwatched():
-            same, version, measured = self._latest
-            if same() is not result or version != result._version:
-                measured = None
-            with self.session.own():
-                if measured is None or not track.share(measured):
-                    track.measure(result.detach() if result.dim() > 1 else result.detach()[:, None])
-                    self._latest = weakref.ref(result), result._version, track
+            same, version, kept = self._latest
+            if kept is None or same() is not result or version != result._version or not track.joins(kept):
+                with self.session.ungraded():
+                    track.keep(result, self._share)
+                self._latest = weakref.ref(result), result._version, track
         self.seconds += perf_counter() - start
 
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """The norms of the gradients, and a sample of the weights that are about to change, on one device."""
+        """Samples of the gradients, and of the weights that are about to change, on one device."""
         start = perf_counter()
         tracks = self._weights.get(id(optimizer))
         if tracks is None:
@@ -177,7 +134,7 @@ class StatisticsWatch:
             tracks = [t for t in self.layers.values() if t.weight is not None and id(t.weight()) in owned]
             self._weights[id(optimizer)] = tracks
         step = self.session.step  # the first of several optimizers ends the step in which the layers ran
-        with self.session.own():
+        with self.session.ungraded():
             live = [(t, w) for t in tracks if t.step >= step - 1 and (w := t.with_gradient()) is not None]
             live = [(t, w) for t, w in live if w.device == live[0][1].device]
             if live and _unwatched():
@@ -186,26 +143,23 @@ class StatisticsWatch:
         self.seconds += perf_counter() - start
 
     def after_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """How far the step moved the sampled weights."""
+        """What the step made of the sampled weights."""
         start = perf_counter()
-        norms = self._norms.get(id(optimizer))
-        if norms is not None and norms.factors and not norms.whole:
-            weights = [w for t in norms.tracks if (w := t.live_weight()) is not None]
-            if len(weights) == len(norms.tracks):
-                with self.session.own():
-                    norms.end([track.piece(weight) for track, weight in zip(norms.tracks, weights, strict=True)])
+        moves = self._moves.get(id(optimizer))
+        if moves is not None and moves.factors and not moves.whole:
+            weights = [w for t in moves.tracks if (w := t.live_weight()) is not None]
+            if len(weights) == len(moves.tracks):
+                with self.session.ungraded():
+                    moves.end(weights)
         self.seconds += perf_counter() - start
 
     def _begin(self, optimizer: torch.optim.Optimizer, tracks: list[LayerTrack], weights: list[Tensor]) -> None:
-        pieces = [track.piece(weight) for track, weight in zip(tracks, weights, strict=True)]
-        norms = self._norms.get(id(optimizer))
-        if norms is None or not norms.fits(tracks, pieces):
-            if norms is not None and norms.factors:
-                self._full.append(norms)
-            norms = self._norms[id(optimizer)] = Norms(tracks, pieces)
-        gradients = [(track, weight.grad.detach()) for track, weight in zip(tracks, weights, strict=True)
-                     if weight.grad is not None]  # fmt: skip
-        norms.begin([track.norm_sample(gradient, self.session.step) for track, gradient in gradients], pieces)
+        moves = self._moves.get(id(optimizer))
+        if moves is None or not moves.fits(tracks, weights):
+            if moves is not None and moves.factors:
+                self._full.append(moves)
+            moves = self._moves[id(optimizer)] = Moves(tracks, weights)
+        moves.begin(weights, [weight.grad for weight in weights if weight.grad is not None], self.session.step)
 
     def end_step(self) -> None:
         """After a sampled step: read the window when it is full."""
@@ -217,34 +171,38 @@ class StatisticsWatch:
     def flush(self) -> None:
         """Read everything that waits, and start a new window."""
         start = perf_counter()
-        waiting = [track for track in self.layers.values() if track.samples]
-        with self.session.own():
-            self._read_norms()
-            weights = self._weight_norms(waiting)
-            arrays = _read([track.waiting() for track in waiting])
-            for track, weight, rows in zip(waiting, weights, arrays, strict=True):
+        waiting = [(track, kept) for track in self.layers.values() if (kept := track.samples()) is not None]
+        with self.session.own(), np.errstate(invalid="ignore", over="ignore"):
+            self._read_moves()
+            weights = self._weight_norms([track for track, _ in waiting])
+            wanted = {(kept, SATURATING.get(track.series.followed_by)) for track, kept in waiting}
+            arrays = dict(zip(wanted, _read([kept.reductions(bound) for kept, bound in wanted]), strict=True))
+            for (track, kept), weight in zip(waiting, weights, strict=True):
+                rows = arrays[kept, SATURATING.get(track.series.followed_by)]
                 track.series.add(track.window(rows, weight, self._rate))
+            for track, _ in waiting:
                 track.clear()
         self._windows += bool(waiting)
         self._sampled = 0
         self.seconds += perf_counter() - start
 
-    def _read_norms(self) -> None:
+    def _read_moves(self) -> None:
         """Hand the norms of the waiting steps to their layers."""
-        waiting = [norms for norms in (*self._full, *self._norms.values()) if norms.factors]
-        for norms, steps in zip(waiting, _read([norms.waiting() for norms in waiting]), strict=True):
-            for factors, step in zip(norms.factors, steps.tolist(), strict=False):
-                for track, factor, gradient, change, size in zip(norms.tracks, factors, *step, strict=True):
+        waiting = [moves for moves in (*self._full, *self._moves.values()) if moves.factors]
+        for moves, steps in zip(waiting, _read([moves.norms() for moves in waiting]), strict=True):
+            for factors, step in zip(moves.factors, steps.tolist(), strict=False):
+                for track, factor, gradient, change, size in zip(moves.tracks, factors, *step, strict=True):
                     track.sizes.append((gradient * factor, change, size))
-            norms.factors.clear()
+            moves.factors.clear()
+            moves.whole = True
         self._full.clear()
 
     def _weight_norms(self, tracks: list[LayerTrack]) -> list[float]:
-        """The norm of each layer's weight, NaN without one; of large ones it is estimated from rows."""
-        found = [(i, track.norm_sample(w.detach(), track.step)) for i, track in enumerate(tracks)
+        """The norm of each layer's weight, NaN without one; of large ones it is estimated, always from the same places."""
+        found = [(i, runs_of(w.detach(), RUN, 0)) for i, track in enumerate(tracks)
                  if (w := track.live_weight()) is not None]  # fmt: skip
         result = [math.nan] * len(tracks)
-        norms = _read(list(torch._foreach_norm([rows for _, (rows, _) in found]))) if found else iter(())
+        norms = _read(list(torch._foreach_norm([runs for _, (runs, _) in found]))) if found else iter(())
         for (i, (_, factor)), norm in zip(found, norms, strict=True):
             result[i] = float(norm) * factor
         return result

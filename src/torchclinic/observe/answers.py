@@ -14,7 +14,7 @@ from torchclinic.observe.lines import user_line
 from torchclinic.observe.records import AnswerInInput
 
 if TYPE_CHECKING:
-    from torchclinic.observe.modules import ModelTrack
+    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.session import Session
 
 LEAST_POSITIONS = 6

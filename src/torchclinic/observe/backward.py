@@ -4,14 +4,13 @@ import math
 import weakref
 from array import array
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from torchclinic.observe.lines import user_line
-from torchclinic.observe.own import unwatched
+from torchclinic.observe.own import ends_here
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
@@ -28,14 +27,20 @@ class BackwardWatch:
         self._deferred: list[tuple[int, Tensor]] = []
 
     def wrap_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        session = self.session
+        session, between = self.session, self.session.between
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                light = between.on and type(tensors) is Tensor and not self.running and between.backward_begins(tensors)
+            except Exception as error:
+                light = False
+                if not ends_here(session, error):
+                    raise
+            if light:
+                return self._unobserved(original, tensors, args, kwargs)
             if session.dead or self.running or not session.on_own_thread():
                 return original(tensors, *args, **kwargs)
             root = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
-            if isinstance(root, Tensor) and self._light(root):
-                return self._unobserved(root, partial(original, tensors, *args, **kwargs))
             record = self._begin_backward(root) if isinstance(root, Tensor) else None
             self.running = True
             try:
@@ -107,29 +112,24 @@ class BackwardWatch:
             self._attach(record)
             return record
 
-    def _light(self, root: Tensor) -> bool:
-        """Whether this backward pass is only counted, and its loss noted."""
+    def counted(self, root: Tensor) -> None:
+        """A backward pass between observed steps begins."""
         session = self.session
-        idle = not (session.active or session.waiting) and bool(session.training.optimizers)
-        return idle and type(root) is Tensor and unwatched()
+        session.training.backwards += 1
+        self._loss(root)
+        session.training.root_refs.append((session.step, "", weakref.ref(root)))
+        self._counted()
 
-    def _unobserved(self, root: Tensor, original: Callable[[], Any]) -> Any:
-        """A backward pass in between: what `backward` does, in as few calls as possible."""
-        session = self.session
-        with session.lightly():
-            session.training.backwards += 1
-            self._loss(root)
-            session.training.root_refs.append((session.step, "", weakref.ref(root)))
-            self._counted()
+    def _unobserved(self, original: Callable[..., Any], root: Tensor, args: Any, kwargs: Any) -> Any:
         self.running = True
         try:
-            result = original()
+            result = original(root, *args, **kwargs)
         finally:
             self.running = False
-        with session.lightly():
-            session.numerics.glance(root)
-            if session.witness is not None:
-                session.witness.backward(root)
+        with self.session.lightly():
+            self.session.numerics.glance(root)
+            if self.session.witness is not None:
+                self.session.witness.backward(root)
         return result
 
     def _counted(self) -> None:

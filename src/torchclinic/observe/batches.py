@@ -8,7 +8,7 @@ from torchclinic.observe.facts import fingerprint
 from torchclinic.observe.records import BatchRun, ForwardPass
 
 if TYPE_CHECKING:
-    from torchclinic.observe.modules import ModelTrack
+    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.session import Session
 
 _CUTTING = {"getitem", "index_select", "narrow", "select", "split", "chunk", "index"}

@@ -15,7 +15,7 @@ class Budget:
         self.sampling = 0.0  # on the statistics of layers
         self.began = self.ended = 0.0
         self._last = 0.0
-        self._plain = float("inf")
+        self.plain = float("inf")  # seconds of a step that is not observed
         self._early: list[float] = []  # steps observed before a plain one was seen
         self._dear = 0.0  # what the latest observed step cost
         self._next = 0.0
@@ -40,22 +40,23 @@ class Budget:
     def elapsed(self) -> float:
         return (self.ended or time.perf_counter()) - self.began
 
-    def step(self, *, observed: bool) -> None:
+    def step(self, *, observed: bool, steps: int = 1) -> None:
+        """A step has ended, or several of which the last was not observed."""
         now = time.perf_counter()
-        took, self._last = now - self._last, now
-        if observed and self._plain == float("inf"):
+        took, self._last = (now - self._last) / steps, now
+        if observed and self.plain == float("inf"):
             self._early.append(took)
             self.spent = sum(self._early[1:]) / 2  # the first holds all that the script did before
         elif observed:
-            self._dear = max(0.0, took - self._plain)
+            self._dear = max(0.0, took - self.plain)
             self.spent += self._dear
-        elif self._plain == float("inf"):
-            self._plain = took
+        elif self.plain == float("inf"):
+            self.plain = took
             dear = [max(0.0, early - took) for early in self._early[1:]]
             self.spent = sum(dear) + max(dear, default=0.0)
             self._dear = dear[-1] if dear else 0.0
         else:
-            self._plain += 0.1 * (min(took, 3 * self._plain) - self._plain)
+            self.plain += 0.1 * (min(took, 3 * self.plain) - self.plain)
 
     def allows(self) -> bool:
         return self.spent + self._dear < (1 - SAMPLING) * self.share * self.elapsed

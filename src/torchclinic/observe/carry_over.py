@@ -17,7 +17,7 @@ from torchclinic.observe.records import Agreement, CarryOver
 if TYPE_CHECKING:
     from torchclinic.observe.dataflow import Node
     from torchclinic.observe.mode_gap import KeptBatch
-    from torchclinic.observe.modules import ModelTrack
+    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.session import Session
 
 MOST_PHASES = 64

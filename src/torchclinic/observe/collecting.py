@@ -11,7 +11,7 @@ from torchclinic.observe.records import ModelRecord, OptimizerRecord, ParameterR
 from torchclinic.observe.tracks import OptimizerTrack, ParameterTrack, refresh
 
 if TYPE_CHECKING:
-    from torchclinic.observe.modules import ModelTrack
+    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.session import Session
 
 

@@ -16,7 +16,7 @@ from torchclinic.observe.guard import untouched
 from torchclinic.observe.records import ModeGap
 
 if TYPE_CHECKING:
-    from torchclinic.observe.modules import ModelTrack
+    from torchclinic.observe.model_track import ModelTrack
 
 MOST_ROWS = 256
 MOST_ELEMENTS = 1 << 22

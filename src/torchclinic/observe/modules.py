@@ -1,7 +1,6 @@
 """Which models run, in which mode, on which batches."""
 
 import sys
-import weakref
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -11,77 +10,19 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
-from torch.nn.parameter import is_lazy
 
 from torchclinic.observe.dataflow import Node, tensors_in
 from torchclinic.observe.facts import finite_input, is_plain
 from torchclinic.observe.frames import forget_frames
-from torchclinic.observe.lines import user_line, user_name
+from torchclinic.observe.lines import user_line
+from torchclinic.observe.model_track import ModelTrack
 from torchclinic.observe.records import BatchRun, ForwardPass, InputFacts, LayerPass
-from torchclinic.observe.windows import SAMPLES
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
 
 _NORMS = {"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"}
 _RECOMPUTING = ("torch/utils/checkpoint.py", "torch/optim/swa_utils.py")
-
-
-class ModelTrack:
-    def __init__(self, model: nn.Module, index: int) -> None:
-        self.ref = weakref.ref(model)
-        self.index = index
-        self.kind = type(model).__name__
-        self.variable = user_name(model, 4)
-        self.calls = 0
-        self.training: bool | None = None  # the mode of its first forward with gradients
-        self.paths: dict[int, str] = {}
-        self.parameter_names: dict[int, str] = {}  # of all it ever had
-        self.current: set[int] = set()  # parameters when it was last read
-        self.owner_of: dict[int, tuple[int, str]] = {}  # parameter -> its module's id and type
-        self.sizes: list[tuple[str, str, int]] = []
-        self.siblings: dict[int, tuple[int, ...]] = {}  # module -> modules alike in the same container
-        self.parameters = 0
-        self.trainable = 0
-        self.tied = False
-        self.batches: list[BatchRun] = []
-        self.last_batch: tuple[float, ...] = ()
-        self.last_objects: tuple[int, ...] = ()
-        self.last_step = -1  # of that batch
-        self._evaluated: list[tuple[ForwardPass, weakref.ref[Tensor]]] = []
-
-    def evaluated(self, forward: ForwardPass, tensors: list[Tensor]) -> None:
-        """Mark forwards of one tensor, one after the other: an average over dropout masks is asked for."""
-        last = self._evaluated[-1:]
-        if last and not (tensors and last[0][1]() is tensors[0] and last[0][0].step == forward.step):
-            self._evaluated.clear()
-        self._evaluated += [(forward, weakref.ref(tensor)) for tensor in tensors[:1]]
-        if len(self._evaluated) >= SAMPLES:
-            for other, _ in self._evaluated:
-                other.sampled = True
-
-    def read(self, model: nn.Module) -> None:
-        """Take down the names of modules and parameters as they are now."""
-        self.paths = {id(module): path for path, module in model.named_modules()}
-        self.sizes = []
-        self.current = {id(parameter) for parameter in model.parameters()}
-        uses: dict[int, set[str]] = {}
-        for path, module in model.named_modules():
-            own = list(module.named_parameters(recurse=False, remove_duplicate=False))
-            self.sizes.append((path, type(module).__name__, sum(p.numel() for _, p in own if not is_lazy(p))))
-            for name, parameter in own:
-                self.parameter_names.setdefault(id(parameter), f"{path}.{name}" if path else name)
-                self.owner_of.setdefault(id(parameter), (id(module), type(module).__name__))
-                uses.setdefault(id(parameter), set()).add(type(module).__name__)
-            if isinstance(module, nn.ModuleList | nn.ModuleDict):
-                children = list(module.children())
-                for child in children:
-                    alike = tuple(id(other) for other in children if type(other) is type(child) and other is not child)
-                    for inner in child.modules():
-                        self.siblings[id(inner)] = alike
-        self.tied = any("Embedding" in kinds and len(kinds) > 1 for kinds in uses.values())
-        self.parameters = sum(p.numel() for p in model.parameters() if not is_lazy(p))
-        self.trainable = sum(p.numel() for p in model.parameters() if p.requires_grad and not is_lazy(p))
 
 
 class ModuleWatch:
@@ -122,13 +63,18 @@ class ModuleWatch:
 
     def wrap_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
         session, models, known = self.session, self.models, self.known
-        statistics, layers = session.statistics, session.statistics.layers
+        between, statistics, layers = session.between, session.statistics, session.statistics.layers
 
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             try:  # most calls are of modules that nobody watches now: as little as possible is done for them
                 if not session.active:
                     key = id(module)
-                    if session.waiting or key in models:
+                    if between.on and (
+                        key in between.modules
+                        or ((track := between.models.get(key)) is not None and between.passes(module, track))
+                    ):
+                        pass
+                    elif session.waiting or key in models:
                         session.windows.model_called(module)
                     elif key not in known:
                         self._unknown(module)

@@ -27,7 +27,7 @@ class Own:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         torch._C._set_grad_enabled(self._grad)
         self._functions.__exit__(kind, error, tb)
-        return _ends_here(self._session, error)
+        return ends_here(self._session, error)
 
 
 class Lightly:
@@ -40,7 +40,7 @@ class Lightly:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
-        return error is not None and _ends_here(self._session, error)
+        return error is not None and ends_here(self._session, error)
 
 
 class Ungraded:
@@ -56,10 +56,11 @@ class Ungraded:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         torch._C._set_grad_enabled(self._grad)
-        return error is not None and _ends_here(self._session, error)
+        return error is not None and ends_here(self._session, error)
 
 
-def _ends_here(session: "Session", error: BaseException | None) -> bool:
+def ends_here(session: "Session", error: BaseException | None) -> bool:
+    """Whether an error of ours ends the observation instead of being raised in the user's program."""
     if not isinstance(error, Exception) or os.environ.get("TORCHCLINIC_STRICT"):
         return False
     session.give_up(error)

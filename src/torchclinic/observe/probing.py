@@ -25,7 +25,7 @@ from torchclinic.observe.propagation import propagation
 from torchclinic.observe.records import EvalPass, ModeGap
 
 if TYPE_CHECKING:
-    from torchclinic.observe.modules import ModelTrack
+    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.records import ForwardPass
     from torchclinic.observe.session import Session
 

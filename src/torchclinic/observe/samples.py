@@ -81,7 +81,8 @@ class Samples:
             return self.kept[step, : math.prod(shape[:-1])].view(shape)
         rows, _, *positions = shape
         row = self.kept[:, step, : rows * math.prod(positions)]
-        return row.unflatten(1, (rows, *positions)).transpose(0, 1)
+        place: Tensor = row.unflatten(1, (rows, *positions)).transpose(0, 1)  # type: ignore[no-untyped-call]
+        return place
 
     def reductions(self, bound: float | None) -> Tensor:
         """One vector: the highest value of each unit in each step, the lowest, then of all values together the sum of

@@ -13,6 +13,7 @@ from typing import Any
 
 from torchclinic.observe.backward import BackwardWatch
 from torchclinic.observe.batches import BatchWatch
+from torchclinic.observe.between import Between
 from torchclinic.observe.budget import Budget
 from torchclinic.observe.checkpoints import CheckpointWatch
 from torchclinic.observe.clamps import ClampWatch
@@ -76,12 +77,13 @@ class Session:
         self.run = RunRecord()
         self.budget = Budget(budget)
         self.on_step: Callable[[Session], None] | None = None
-        self.wants_stop: Callable[[Session], bool] = lambda session: (
-            bool(max_steps) and session.step >= (max_steps or 0)
-        )
+        self.wants_stop: Callable[[Session], bool] | None = None
+        if max_steps:
+            self.wants_stop = lambda session: session.step >= max_steps
         self.flow = Dataflow()
         self.origins = Origins()
         self.measurements = Measurements()
+        self.between = Between(self)
         self.modules = ModuleWatch(self)
         self.batches = BatchWatch(self)
         self.training = TrainingWatch(self)
@@ -187,6 +189,7 @@ class Session:
         """In a forked child: become inert."""
         self.dead = True
         self.active = self.waiting = self.statistics.on = False
+        self.between.end()
 
     def own(self) -> Own:
         return Own(self)
@@ -201,6 +204,7 @@ class Session:
             self.run.limits.append(f"observing stopped at step {self.step}: {type(error).__name__}: {error}")
         self.dead = True
         self.active = self.waiting = self.statistics.on = False
+        self.between.end()
 
     def ungraded(self) -> "Ungraded | Own":
         """The same for operations of ours in between."""

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from torchclinic.observe.own import ends_here
+
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
 
@@ -17,11 +19,22 @@ class StepWatch:
         self.session = session
         self._stepped: set[int] = set()  # optimizers that have stepped in this iteration
 
+    def _quickly(self, deal: Callable[[Any], bool], owner: Any) -> bool:
+        """Whether that was all; an error of ours ends the observation."""
+        try:
+            return deal(owner)
+        except Exception as error:
+            if not ends_here(self.session, error):
+                raise
+        return False
+
     def wrap_clear(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        session = self.session
+        session, between = self.session, self.session.between
 
         def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
             result = original(owner, *args, **kwargs)
+            if between.on and self._quickly(between.cleared, owner):
+                return result
             if not session.dead and session.on_own_thread():
                 with session.own() if session.active else session.lightly():
                     session.training.cleared(owner)
@@ -46,6 +59,9 @@ class StepWatch:
 
     def before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         session = self.session
+        between = session.between
+        if between.on and len(args) == 1 and not kwargs and self._quickly(between.step_begins, optimizer):
+            return
         if session.dead or not session.on_own_thread():
             return
         session.training.inside_step += 1
@@ -64,6 +80,8 @@ class StepWatch:
 
     def after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         session = self.session
+        if session.between.on and self._quickly(session.between.step_ends, optimizer):
+            return
         if session.dead or not session.on_own_thread():
             return
         session.quiet = False
@@ -75,12 +93,17 @@ class StepWatch:
         session.training.inside_step -= 1
         if session.training.inside_step:
             return
-        session.steps_total += 1
         if session.labels.waits():
             with session.own():
                 session.labels.stepped()
+        self.count(optimizer)
+        session.windows.end_of_step()
+
+    def count(self, optimizer: torch.optim.Optimizer) -> None:
+        """A step of one of several optimizers; a new iteration begins when one steps again."""
+        session = self.session
+        session.steps_total += 1
         if id(optimizer) in self._stepped or not self._stepped:
             self._stepped.clear()
             session.step += 1
         self._stepped.add(id(optimizer))
-        session.windows.end_of_step()

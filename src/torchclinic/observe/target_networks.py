@@ -11,7 +11,7 @@ from torchclinic.observe.tracks import ParameterTrack, refresh
 
 if TYPE_CHECKING:
     from torchclinic.observe.dataflow import Node
-    from torchclinic.observe.modules import ModelTrack
+    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.session import Session
 
 MOST = 8

@@ -103,6 +103,14 @@ class OptimizerTrack:
     def forget_foreign(self) -> None:
         self.left_line = self.foreign_line = ""
 
+    def stepped(self) -> None:
+        """A step that was not observed."""
+        self.forget_foreign()
+        self.closed = self.closed or bool(self.pattern)
+        self.steps += 1
+        self.backwards = self.backwards_uncleared = self.reached_since_step = 0
+        self.cleared = self.cleared_after_backward = False
+
     def parameters(self) -> list[Tensor]:
         optimizer = self.ref()
         owned = [] if optimizer is None else [p for group in optimizer.param_groups for p in group["params"]]

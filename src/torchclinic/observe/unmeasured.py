@@ -16,7 +16,7 @@ from torchclinic.observe.records import UnmeasuredStatistics
 from torchclinic.observe.tracks import ParameterTrack, sample
 
 if TYPE_CHECKING:
-    from torchclinic.observe.modules import ModelTrack
+    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.records import ForwardPass
     from torchclinic.observe.session import Session
 

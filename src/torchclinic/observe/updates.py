@@ -79,6 +79,10 @@ class UpdateWatch:
             if torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) is torch.float16:
                 self.half_autocast, self._half_line = True, self._half_line or line
 
+    def unseen(self) -> None:
+        """A step was taken that is not observed."""
+        self._clipped = None
+
     def stepped(self, optimizer: torch.optim.Optimizer, before: list[Tensor], live: list[Tensor]) -> None:
         """A step was taken: `before` are the values of the parameters `live` that had a gradient."""
         track = self.session.training.optimizer(optimizer)

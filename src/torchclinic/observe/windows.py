@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from torchclinic.observe.between import CALLS
 from torchclinic.observe.chains import find_cuts, find_retained
 from torchclinic.observe.dataflow import CallMode
+from torchclinic.observe.model_track import SAMPLES
 from torchclinic.observe.own import StopRun
 from torchclinic.observe.stepping import EARLY_BACKWARDS, EARLY_STEPS
 from torchclinic.observe.tracks import refresh
@@ -30,8 +32,6 @@ EVALUATIONS = (
     16,
 )  # evaluations that are looked at whatever the budget; then 32, 64, ... within it
 EVALUATION_FORWARDS = 3  # forwards that are observed in each
-SAMPLES = 3  # forwards of one tensor that are no accident; a loss and an accuracy make two
-CALLS = 16  # of a model between two looks at whether its parameters were replaced
 RELOOK_STEPS = 4  # observed when they were
 MOST_RELOOKS = 8
 
@@ -41,7 +41,7 @@ class Windows:
         self.session = session
         self.early_until = EARLY_STEPS
         self.early_backwards = EARLY_BACKWARDS
-        self._calls = self._relooks = 0
+        self._relooks = 0
         self.mode = CallMode(session.operations.watch)
         self.mode_on = False
         self._evaluation_forwards = 0
@@ -58,6 +58,7 @@ class Windows:
             return
         session.waiting = False
         session.active = True
+        session.between.end()
         self._window_first = session.step
         self.watch_calls()
 
@@ -69,6 +70,8 @@ class Windows:
 
     def deactivate(self, final: bool = False) -> None:
         session = self.session
+        if final:
+            session.between.end()
         if not self.mode_on or os.getpid() != self._pid:
             session.active = False
             return
@@ -110,7 +113,7 @@ class Windows:
             later = session.evaluating & (session.evaluating - 1) == 0 and session.budget.allows()
             if self._evaluation_forwards <= EVALUATION_FORWARDS and (session.evaluating in EVALUATIONS or later):
                 self.activate()
-        elif self._early() or self._replaced(module) or self._mode_changed(module):
+        elif self.early() or self._replaced(module) or self._mode_changed(module):
             self.activate()
 
     def _mode_changed(self, module: nn.Module) -> bool:
@@ -122,12 +125,15 @@ class Windows:
 
     def _replaced(self, module: nn.Module) -> bool:
         """Every sixteenth call: does the model have other parameters than when it was read? Then look at a few steps."""
-        session = self.session
-        self._calls += 1
-        if self._calls % CALLS:
-            return False
-        track = session.modules.models.get(id(module))
-        if track is None or track.ref() is not module or track.current == {id(p) for p in module.parameters()}:
+        track = self.session.modules.models.get(id(module))
+        if track is not None and not self.session.between.on:
+            track.passed = (track.passed + 1) % CALLS
+        if (
+            track is None
+            or track.passed
+            or track.ref() is not module
+            or track.current == {id(p) for p in module.parameters()}
+        ):
             return False
         return self._look_again()
 
@@ -153,7 +159,7 @@ class Windows:
             self.session.evaluating += 1
         self._evaluation_forwards += 1
 
-    def _early(self) -> bool:
+    def early(self) -> bool:
         session = self.session
         few = session.training.backwards < self.early_backwards
         return (
@@ -162,8 +168,8 @@ class Windows:
             and session.training.backwards < MOST_BACKWARDS
         )
 
-    def end_of_step(self) -> None:
-        """After an optimizer's step: decide whether the next one is observed."""
+    def end_of_step(self, steps: int = 1) -> None:
+        """After an optimizer's step, or after `steps` of them: decide whether the next one is observed."""
         session = self.session
         self._evaluation_forwards = 0
         if session.active:
@@ -175,18 +181,19 @@ class Windows:
                 session.statistics.learn()
             self._trim()
             session.budget.step(observed=True)
-            if not self._early() and not session.every_step:
+            if not self.early() and not session.every_step:
                 self.deactivate()
         else:
-            session.budget.step(observed=False)
+            session.budget.step(observed=False, steps=steps)
             if session.every_step or session.budget.due(session.step):
                 self.activate()
         self._sample_next()
         if session.on_step is not None:
             with session.own():
                 session.on_step(session)
-        if session.wants_stop(session):
+        if session.wants_stop is not None and session.wants_stop(session):
             raise StopRun
+        session.between.begin()
 
     def _sample_next(self) -> None:
         """Close the sampled step, and decide whether the layers of the next one are measured."""

@@ -1,0 +1,131 @@
+"""Steps that nobody looks at: what the wrappers do for them, in as few operations as possible.
+
+While `on`, a call that is found in here is dealt with at once; whatever else happens goes the ordinary way.
+"""
+
+import threading
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from torchclinic.observe.own import unwatched
+from torchclinic.observe.ranks import replicas
+
+if TYPE_CHECKING:
+    from torchclinic.observe.model_track import ModelTrack
+    from torchclinic.observe.session import Session
+    from torchclinic.observe.tracks import OptimizerTrack
+
+CALLS = 16  # of a model between two looks at whether its parameters were replaced
+AT_ONCE = 0.02  # seconds of steps between two looks at the budget
+MOST_AT_ONCE = 16  # steps
+
+
+class Between:
+    def __init__(self, session: "Session") -> None:
+        self.session = session
+        self.on = False
+        self.optimizers: dict[int, OptimizerTrack] = {}
+        self.models: dict[int, ModelTrack] = {}
+        self.modules: set[int] = set()  # the modules within them
+        self.seconds = 0.0  # spent in here
+        self._steps = self._most = 0  # since the budget was asked, and until it is asked again
+        self._thread = threading.get_ident()
+
+    def begin(self) -> None:
+        """After a step, if nothing that needs the ordinary way is going on."""
+        session = self.session
+        if self.on or session.active or session.waiting or session.dead or session.compiled or session.every_step:
+            return
+        if (
+            session.wants_stop is not None
+            or not session.training.optimizers
+            or replicas() > 1
+            or session.windows.early()
+        ):
+            return
+        self.on = True
+        self.optimizers = {key: track for key, track in session.training.optimizers.items() if track.ref() is not None}
+        models = session.modules.models
+        self.models = {key: track for key, track in models.items() if key not in session.target_networks.found}
+        self.modules = session.modules.known.difference(models)
+        self._steps, self._most = 0, max(1, min(MOST_AT_ONCE, int(AT_ONCE / session.budget.plain)))
+
+    def end(self) -> None:
+        if self.on:
+            self.on = False
+            self.optimizers, self.models = {}, {}
+
+    def passes(self, model: nn.Module, track: "ModelTrack") -> bool:
+        """Whether a model is called for training as it was before; every sixteenth call is looked at more closely."""
+        alike = track.training == model.training and torch.is_grad_enabled() and track.ref() is model
+        track.passed = (track.passed + 1) % CALLS
+        return alike and track.passed > 0
+
+    def cleared(self, optimizer: object) -> bool:
+        track = self.optimizers.get(id(optimizer))
+        if track is None or threading.get_ident() != self._thread:
+            return False
+        start = perf_counter()
+        track.cleared = True
+        track.cleared_after_backward = track.backwards_uncleared > 0
+        track.backwards_uncleared = 0
+        track.forget_foreign()
+        track.closed = track.closed or bool(track.pattern)
+        self.seconds += perf_counter() - start
+        return True
+
+    def backward_begins(self, root: Tensor) -> bool:
+        if not unwatched() or threading.get_ident() != self._thread:
+            return False
+        start = perf_counter()
+        self.session.backward.counted(root)
+        self.seconds += perf_counter() - start
+        return True
+
+    def step_begins(self, optimizer: torch.optim.Optimizer) -> bool:
+        """A step without a closure."""
+        track = self.optimizers.get(id(optimizer))
+        if track is None or track.steps & (track.steps - 1) == 0 or threading.get_ident() != self._thread:
+            return False
+        start = perf_counter()
+        session = self.session
+        rate = optimizer.param_groups[0].get("lr")
+        if (
+            session.checkpoints.loaded_waits()
+            or type(rate) is not float
+            or not track.rates
+            or track.rates[-1][1] != rate
+        ):
+            return False
+        session.training.inside_step += 1
+        self.seconds += perf_counter() - start
+        if session.statistics.on:
+            session.statistics.before_step(optimizer)
+        return True
+
+    def step_ends(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Whether nothing else is to be done for this step."""
+        session = self.session
+        track = self.optimizers.get(id(optimizer))
+        if track is None or threading.get_ident() != self._thread:
+            return False
+        if session.training.inside_step != 1 or session.labels.waits():
+            return False
+        sampled = session.statistics.on
+        if sampled:
+            session.statistics.after_step(optimizer)
+        start = perf_counter()
+        track.stepped()
+        session.updates.unseen()
+        session.training.inside_step = 0
+        session.stepping.count(optimizer)
+        self._steps += 1
+        over = self._steps >= self._most or sampled
+        self.seconds += perf_counter() - start
+        if over:
+            steps, self._steps = self._steps, 0
+            session.windows.end_of_step(steps)
+        return True

@@ -16,7 +16,7 @@ from torchclinic.observe.facts import finite_input, is_plain
 from torchclinic.observe.frames import forget_frames
 from torchclinic.observe.lines import user_line
 from torchclinic.observe.model_track import ModelTrack
-from torchclinic.observe.records import BatchRun, ForwardPass, InputFacts, LayerPass
+from torchclinic.observe.records import ForwardPass, InputFacts, LayerPass
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

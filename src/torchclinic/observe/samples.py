@@ -81,7 +81,7 @@ class Samples:
             return self.kept[step, : math.prod(shape[:-1])].view(shape)
         rows, _, *positions = shape
         row = self.kept[:, step, : rows * math.prod(positions)]
-        place: Tensor = row.unflatten(1, (rows, *positions)).transpose(0, 1)  # type: ignore[no-untyped-call]
+        place: Tensor = row.unflatten(1, (rows, *positions)).transpose(0, 1)
         return place
 
     def reductions(self, bound: float | None) -> Tensor:

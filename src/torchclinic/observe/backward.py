@@ -4,6 +4,7 @@ import math
 import weakref
 from array import array
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -127,7 +128,9 @@ class BackwardWatch:
         finally:
             self.running = False
         with self.session.lightly():
+            start = perf_counter()
             self.session.numerics.glance(root)
+            self.session.budget.between += perf_counter() - start
             if self.session.witness is not None:
                 self.session.witness.backward(root)
         return result

@@ -30,8 +30,9 @@ class Between:
         self.optimizers: dict[int, OptimizerTrack] = {}
         self.models: dict[int, ModelTrack] = {}
         self.modules: set[int] = set()  # the modules within them
-        self.seconds = 0.0  # spent in here
-        self._steps = self._most = 0  # since the budget was asked, and until it is asked again
+        self._budget = session.budget
+        self._steps = 0  # that the budget was not told of
+        self._most = 1  # of them
         self._thread = threading.get_ident()
 
     def begin(self) -> None:
@@ -51,7 +52,7 @@ class Between:
         models = session.modules.models
         self.models = {key: track for key, track in models.items() if key not in session.target_networks.found}
         self.modules = session.modules.known.difference(models)
-        self._steps, self._most = 0, max(1, min(MOST_AT_ONCE, int(AT_ONCE / session.budget.plain)))
+        self._most = max(1, min(MOST_AT_ONCE, int(AT_ONCE / session.budget.plain)))
 
     def end(self) -> None:
         if self.on:
@@ -74,7 +75,7 @@ class Between:
         track.backwards_uncleared = 0
         track.forget_foreign()
         track.closed = track.closed or bool(track.pattern)
-        self.seconds += perf_counter() - start
+        self._budget.between += perf_counter() - start
         return True
 
     def backward_begins(self, root: Tensor) -> bool:
@@ -82,7 +83,7 @@ class Between:
             return False
         start = perf_counter()
         self.session.backward.counted(root)
-        self.seconds += perf_counter() - start
+        self._budget.between += perf_counter() - start
         return True
 
     def step_begins(self, optimizer: torch.optim.Optimizer) -> bool:
@@ -93,15 +94,12 @@ class Between:
         start = perf_counter()
         session = self.session
         rate = optimizer.param_groups[0].get("lr")
-        if (
-            session.checkpoints.loaded_waits()
-            or type(rate) is not float
-            or not track.rates
-            or track.rates[-1][1] != rate
-        ):
+        if session.checkpoints.loaded_waits() or type(rate) is not float or not track.rates:
             return False
+        if track.rates[-1][1] != rate:
+            track.rates.append((track.steps, rate))
         session.training.inside_step += 1
-        self.seconds += perf_counter() - start
+        self._budget.between += perf_counter() - start
         if session.statistics.on:
             session.statistics.before_step(optimizer)
         return True
@@ -120,12 +118,17 @@ class Between:
         start = perf_counter()
         track.stepped()
         session.updates.unseen()
+        session.windows.evaluation_forwards = 0
         session.training.inside_step = 0
         session.stepping.count(optimizer)
-        self._steps += 1
-        over = self._steps >= self._most or sampled
-        self.seconds += perf_counter() - start
+        over = self._steps + 1 >= self._most or sampled
+        self._steps += not over
+        self._budget.between += perf_counter() - start
         if over:
-            steps, self._steps = self._steps, 0
-            session.windows.end_of_step(steps)
+            session.windows.end_of_step()
         return True
+
+    def passed_steps(self) -> int:
+        """How many steps have ended here since this was last asked."""
+        steps, self._steps = self._steps, 0
+        return steps

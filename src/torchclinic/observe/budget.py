@@ -13,6 +13,7 @@ class Budget:
         self.share = share
         self.spent = 0.0  # on steps observed in full
         self.sampling = 0.0  # on the statistics of layers
+        self.between = 0.0  # on all other steps
         self.began = self.ended = 0.0
         self._last = 0.0
         self.plain = float("inf")  # seconds of a step that is not observed
@@ -58,11 +59,15 @@ class Budget:
         else:
             self.plain += 0.1 * (min(took, 3 * self.plain) - self.plain)
 
+    def _free(self) -> float:
+        """Seconds that looking more closely may have cost by now: what the other steps leave, but half the share at least."""
+        return max(self.share * self.elapsed - self.between, self.share * self.elapsed / 2)
+
     def allows(self) -> bool:
-        return self.spent + self._dear < (1 - SAMPLING) * self.share * self.elapsed
+        return self.spent + self._dear < (1 - SAMPLING) * self._free()
 
     def allows_sampling(self) -> bool:
-        return self.sampling < SAMPLING * self.share * self.elapsed
+        return self.sampling < SAMPLING * self._free()
 
     def due(self, step: int) -> bool:
         """Whether the next step is to be observed."""
@@ -74,4 +79,4 @@ class Budget:
     @property
     def overhead(self) -> float:
         """Share of the time spent observing, as measured."""
-        return (self.spent + self.sampling) / self.elapsed if self.elapsed > 0 else 0.0
+        return (self.spent + self.sampling + self.between) / self.elapsed if self.elapsed > 0 else 0.0

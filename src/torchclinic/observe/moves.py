@@ -50,7 +50,7 @@ class Moves:
         if not self.whole:
             self.factors.pop()  # that step never ended
         place, factors, sources = len(self.factors), [], []
-        for layer, (track, gradient) in enumerate(zip(self.tracks, gradients, strict=True)):
+        for track, gradient in zip(self.tracks, gradients, strict=True):
             if track.table and gradient.numel() > RUNS * self.run:  # few rows have a gradient: runs would miss them
                 sources.append(torch.linalg.vector_norm(gradient, dtype=torch.float32).view(1))
                 factors.append(1.0)

@@ -24,6 +24,7 @@ _AT_ZERO = {"sqrt", "rsqrt", "log", "log10", "log2", "pow", "norm", "vector_norm
 _MASKS = {"masked_fill", "masked_fill_", "where", "full", "full_like", "triu", "log", "setitem", "baddbmm", "add"}
 _LIMIT = 1 << 23
 _SMALL = 4096  # elements of a gradient that is looked at after every backward pass
+_LISTED = 256  # elements of a vector that are read fastest as a list
 _SINGULAR_SLOPES = {
     "SqrtBackward0": ("sqrt", "sqrt-at-zero"),
     "RsqrtBackward0": ("rsqrt", "sqrt-at-zero"),
@@ -100,7 +101,7 @@ class Numerics:
         if self.first is not None or self.session.run.scaled or not root.is_cpu or root.numel() != 1:
             return
         small = self._small() if self._small is not None else self._find_small()
-        if small is None or small.grad is None or not small.grad.is_cpu or math.isfinite(float(small.grad.sum())):
+        if small is None or small.grad is None or not small.grad.is_cpu or math.isfinite(_sum(small.grad)):
             return
         if _all_finite(small.grad) or not math.isfinite(float(root.detach())):
             return
@@ -112,15 +113,13 @@ class Numerics:
         self.first = NonFinite("backward", self.session.step, line, where, operation, "nan", trap, certain=False)
 
     def _find_small(self) -> Tensor | None:
-        for track in self.session.training.optimizers.values():
-            for parameter in track.parameters():
-                gradient = parameter.grad
-                if gradient is None or not is_plain(gradient) or not gradient.is_floating_point():
-                    continue
-                if gradient.numel() <= _SMALL:
-                    self._small = weakref.ref(parameter)
-                    return parameter
-        return None
+        """The first short vector with a gradient, or else the first small matrix."""
+        owned = [p for track in self.session.training.optimizers.values() for p in track.parameters()]
+        small = [p for p in owned if p.grad is not None and is_plain(p.grad) and p.grad.numel() <= _SMALL]
+        small = [p for p in small if p.is_floating_point()]
+        found = next((p for p in small if _listed(p)), small[0] if small else None)
+        self._small = weakref.ref(found) if found is not None else None
+        return found
 
     def search_graph(self, root: Tensor, line: str) -> None:
         """The loss of a step that was not observed is not finite: read what autograd saved."""
@@ -141,6 +140,14 @@ class Numerics:
                 exact = match[0][1] if len({m[1] for m in match}) == 1 else line
                 found = NonFinite("forward", step, exact, where, name, kind)
         self.first = found
+
+
+def _listed(tensor: Tensor) -> bool:
+    return tensor.dim() == 1 and tensor.numel() <= _LISTED
+
+
+def _sum(gradient: Tensor) -> float:
+    return sum(gradient.tolist()) if _listed(gradient) else float(gradient.sum())
 
 
 def _nodes(root: Tensor) -> Iterator[Any]:

@@ -44,7 +44,7 @@ class Windows:
         self._relooks = 0
         self.mode = CallMode(session.operations.watch)
         self.mode_on = False
-        self._evaluation_forwards = 0
+        self.evaluation_forwards = 0
         self._pid = os.getpid()
         self._window_first = 0
 
@@ -111,7 +111,7 @@ class Windows:
         if evaluating:
             self._count_evaluation()
             later = session.evaluating & (session.evaluating - 1) == 0 and session.budget.allows()
-            if self._evaluation_forwards <= EVALUATION_FORWARDS and (session.evaluating in EVALUATIONS or later):
+            if self.evaluation_forwards <= EVALUATION_FORWARDS and (session.evaluating in EVALUATIONS or later):
                 self.activate()
         elif self.early() or self._replaced(module) or self._mode_changed(module):
             self.activate()
@@ -151,13 +151,13 @@ class Windows:
             return
         self._count_evaluation()
         most = EVALUATION_FORWARDS + (SAMPLES if module.training else 0)
-        if self._evaluation_forwards > most and not self.session.modules.pending:
+        if self.evaluation_forwards > most and not self.session.modules.pending:
             self.deactivate()
 
     def _count_evaluation(self) -> None:
-        if self._evaluation_forwards == 0:
+        if self.evaluation_forwards == 0:
             self.session.evaluating += 1
-        self._evaluation_forwards += 1
+        self.evaluation_forwards += 1
 
     def early(self) -> bool:
         session = self.session
@@ -168,10 +168,10 @@ class Windows:
             and session.training.backwards < MOST_BACKWARDS
         )
 
-    def end_of_step(self, steps: int = 1) -> None:
-        """After an optimizer's step, or after `steps` of them: decide whether the next one is observed."""
+    def end_of_step(self) -> None:
+        """After an optimizer's step, not after each in between: decide whether the next one is observed."""
         session = self.session
-        self._evaluation_forwards = 0
+        self.evaluation_forwards = 0
         if session.active:
             session.run.observed_steps += 1
             with session.own():
@@ -184,7 +184,7 @@ class Windows:
             if not self.early() and not session.every_step:
                 self.deactivate()
         else:
-            session.budget.step(observed=False, steps=steps)
+            session.budget.step(observed=False, steps=1 + session.between.passed_steps())
             if session.every_step or session.budget.due(session.step):
                 self.activate()
         self._sample_next()

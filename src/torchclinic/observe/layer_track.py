@@ -3,7 +3,7 @@
 import math
 import weakref
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,22 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from torchclinic.observe.samples import LEAST_ROWS, MOST_PLANS, MOST_VALUES, Plan, Samples, plan
+from torchclinic.observe.samples import LEAST_ROWS, MOST_VALUES, WINDOW, Plan, Samples, plan
 from torchclinic.observe.series import LayerSeries, Window
 
 _CHANNELS_FIRST = (_ConvNd, _BatchNorm, _InstanceNorm, nn.GroupNorm)
 _TABLES = (nn.Embedding, nn.EmbeddingBag)  # few rows have a gradient: a sample of rows would miss them
+
+
+MOST_LANES = 64
+
+
+class Lane(NamedTuple):
+    """Of outputs of one shape and strides: what is copied, and where to in each step of the window."""
+
+    plan: Plan
+    samples: Samples
+    places: list[Tensor]
 
 
 class LayerTrack:
@@ -29,7 +40,7 @@ class LayerTrack:
         self.table = isinstance(module, _TABLES)
         self.step = -1
         self._samples: Samples | None = None
-        self._plans: dict[tuple[tuple[int, ...], tuple[int, ...]], Plan] = {}
+        self._lanes: dict[tuple[tuple[int, ...], tuple[int, ...]], Lane] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -49,20 +60,28 @@ class LayerTrack:
         """Copy an output [N, ...], or a sample of about `share` values; gradients are not recorded here."""
         if values.dim() == 1:
             values = values[:, None]
-        dim = self.dim % values.dim()
         key = values.shape, values.stride()
-        found = self._plans.get(key)
-        if found is None:
-            if len(self._plans) >= MOST_PLANS:
-                self._plans.clear()
-            units = values.shape[dim]
-            most = max(share // units, min(LEAST_ROWS, 2 * MOST_VALUES // units), 1)
-            found = self._plans[key] = plan(*key, dim, most)
-        units, samples = found.size[dim], self._samples
-        if samples is None or not samples.fits(units, found.values, values.device):
-            samples = self._samples = Samples(units, found.values, self.dim == 1, values.device)
-        samples.put(found.of(values, self.step), found.values)
+        lane = self._lanes.get(key)
+        if lane is None or lane.samples is not self._samples or values.device != lane.samples.device:
+            lane = self._lane(key, values.device, share)
+        counts = lane.samples.counts
+        if len(counts) < WINDOW:
+            lane.places[len(counts)].copy_(lane.plan.of(values, self.step))
+            counts.append(lane.plan.values)
         self.twin = None
+
+    def _lane(self, key: tuple[tuple[int, ...], tuple[int, ...]], device: torch.device, share: int) -> Lane:
+        """A layer whose units change, or of which more is to be kept, starts its window anew."""
+        dim = self.dim % len(key[0])
+        units = key[0][dim]
+        most = max(share // units, min(LEAST_ROWS, 2 * MOST_VALUES // units), 1)
+        found = plan(*key, dim, most)
+        if self._samples is None or not self._samples.fits(units, found.values, device):
+            self._samples = Samples(units, found.values, self.dim == 1, device)
+        if len(self._lanes) >= MOST_LANES:
+            self._lanes.clear()
+        lane = self._lanes[key] = Lane(found, self._samples, self._samples.places(found.size))
+        return lane
 
     def joins(self, other: "LayerTrack") -> bool:
         """Whether what `other` has just kept of the same tensor stands for this layer too: then nothing is copied."""
@@ -74,17 +93,6 @@ class LayerTrack:
 
     def live_weight(self) -> Tensor | None:
         return self.weight() if self.weight is not None else None
-
-    def with_gradient(self) -> Tensor | None:
-        """The weight, if it is there and has a dense gradient."""
-        weight = self.live_weight()
-        dense = (
-            weight is not None
-            and weight.is_floating_point()
-            and weight.grad is not None
-            and weight.grad.layout is torch.strided
-        )
-        return weight if dense else None
 
     def piece(self, weight: Tensor, length: int) -> Tensor:
         """A view of up to `length` neighbouring elements of the weight; the place moves from window to window."""

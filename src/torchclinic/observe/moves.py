@@ -49,21 +49,20 @@ class Moves:
         """Before the step."""
         if not self.whole:
             self.factors.pop()  # that step never ended
-        place, factors, sources = len(self.factors), [], []
-        for track, gradient in zip(self.tracks, gradients, strict=True):
-            if track.table and gradient.numel() > RUNS * self.run:  # few rows have a gradient: runs would miss them
-                sources.append(torch.linalg.vector_norm(gradient, dtype=torch.float32).view(1))
-                factors.append(1.0)
-            else:
-                source, factor = runs_of(gradient, self.run, step)
-                sources.append(source)
-                factors.append(factor)
+        place = len(self.factors)
+        samples = [self._sample(track, gradient, step) for track, gradient in zip(self.tracks, gradients, strict=True)]
+        sources = [source for source, _ in samples]
         if place == len(self._places):
             self._places.append(self._views(place, sources))
         pieces = [track.piece(weight, PIECE) for track, weight in zip(self.tracks, weights, strict=True)]
         torch._foreach_copy_(self._places[place][0], pieces + sources)
-        self.factors.append(factors)
+        self.factors.append([factor for _, factor in samples])
         self.whole = False
+
+    def _sample(self, track: LayerTrack, gradient: Tensor, step: int) -> tuple[Tensor, float]:
+        if track.table and gradient.numel() > RUNS * self.run:  # few rows have a gradient: runs would miss them
+            return torch.linalg.vector_norm(gradient, dtype=torch.float32).view(1), 1.0
+        return runs_of(gradient, self.run, step)
 
     def _views(self, place: int, sources: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Where the pieces before a step and the samples of the gradients go, and where the pieces after it."""

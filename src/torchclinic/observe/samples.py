@@ -16,7 +16,6 @@ MOST_VALUES = 1 << 13  # of one output; a quarter of it where there are many lay
 ALL_VALUES = 1 << 19  # of one step
 LEAST_ROWS = 16  # of each unit, within `MOST_VALUES` twice
 LEAST_BATCH = 4  # rows, before neighbouring positions are given up
-MOST_PLANS = 64
 
 
 class Plan(NamedTuple):
@@ -59,30 +58,17 @@ class Samples:
         shape = (units, WINDOW, capacity) if channels_first else (WINDOW, capacity, units)
         self.kept = torch.empty(shape, device=device, dtype=torch.float32)
         self.counts: list[int] = []  # values of each unit, per step
-        self._places: dict[tuple[int, tuple[int, ...]], Tensor] = {}
 
     def fits(self, units: int, values: int, device: torch.device) -> bool:
-        room = values <= self.capacity and len(self.counts) < WINDOW
-        return room and self.units == units and self.device == device
+        return self.units == units and values <= self.capacity and self.device == device
 
-    def put(self, source: Tensor, values: int) -> None:
-        """Copy a view [rows, ..., units] or [rows, units, ...] that holds `values` of each unit."""
-        key = len(self.counts), tuple(source.shape)
-        place = self._places.get(key)
-        if place is None:
-            if len(self._places) >= MOST_PLANS:
-                self._places.clear()
-            place = self._places[key] = self._place(*key)
-        place.copy_(source)
-        self.counts.append(values)
-
-    def _place(self, step: int, shape: tuple[int, ...]) -> Tensor:
+    def places(self, shape: tuple[int, ...]) -> list[Tensor]:
+        """Where a view [rows, ..., units] or [rows, units, ...] of that shape goes, in each step of a window."""
         if not self.first:
-            return self.kept[step, : math.prod(shape[:-1])].view(shape)
+            return [row[: math.prod(shape[:-1])].view(shape) for row in self.kept.unbind()]
         rows, _, *positions = shape
-        row = self.kept[:, step, : rows * math.prod(positions)]
-        place: Tensor = row.unflatten(1, (rows, *positions)).transpose(0, 1)
-        return place
+        steps = self.kept[:, :, : rows * math.prod(positions)].unbind(1)
+        return [step.unflatten(1, (rows, *positions)).transpose(0, 1) for step in steps]
 
     def reductions(self, bound: float | None) -> Tensor:
         """One vector: the highest value of each unit in each step, the lowest, then of all values together the sum of

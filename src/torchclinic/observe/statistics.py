@@ -128,19 +128,26 @@ class StatisticsWatch:
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Samples of the gradients, and of the weights that are about to change, on one device."""
         start = perf_counter()
-        tracks = self._weights.get(id(optimizer))
-        if tracks is None:
-            owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
-            tracks = [t for t in self.layers.values() if t.weight is not None and id(t.weight()) in owned]
-            self._weights[id(optimizer)] = tracks
         step = self.session.step  # the first of several optimizers ends the step in which the layers ran
         with self.session.ungraded():
-            live = [(t, w) for t in tracks if t.step >= step - 1 and (w := t.with_gradient()) is not None]
-            live = [(t, w) for t, w in live if w.device == live[0][1].device]
+            live = []
+            for track in self._weights.get(id(optimizer)) or self._owned(optimizer):
+                weight = track.live_weight() if track.step >= step - 1 else None
+                gradient = weight.grad if weight is not None else None
+                if weight is not None and gradient is not None and gradient.layout is torch.strided:
+                    live.append((track, weight, gradient))
             if live and _unwatched():
-                self._begin(optimizer, [t for t, _ in live], [w for _, w in live])
+                self._begin(optimizer, *(list(column) for column in zip(*live, strict=True)))
             self._rate = float(optimizer.param_groups[0].get("lr", math.nan))
         self.seconds += perf_counter() - start
+
+    def _owned(self, optimizer: torch.optim.Optimizer) -> list[LayerTrack]:
+        """The layers whose weights it owns, on one device."""
+        owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        found = [(track, w) for track in self.layers.values() if (w := track.live_weight()) is not None]
+        found = [(track, w) for track, w in found if id(w) in owned and w.is_floating_point()]
+        self._weights[id(optimizer)] = [track for track, w in found if w.device == found[0][1].device]
+        return self._weights[id(optimizer)]
 
     def after_step(self, optimizer: torch.optim.Optimizer) -> None:
         """What the step made of the sampled weights."""
@@ -153,13 +160,13 @@ class StatisticsWatch:
                     moves.end(weights)
         self.seconds += perf_counter() - start
 
-    def _begin(self, optimizer: torch.optim.Optimizer, tracks: list[LayerTrack], weights: list[Tensor]) -> None:
+    def _begin(self, optimizer: Any, tracks: list[LayerTrack], weights: list[Tensor], gradients: list[Tensor]) -> None:
         moves = self._moves.get(id(optimizer))
         if moves is None or not moves.fits(tracks, weights):
             if moves is not None and moves.factors:
                 self._full.append(moves)
             moves = self._moves[id(optimizer)] = Moves(tracks, weights)
-        moves.begin(weights, [weight.grad for weight in weights if weight.grad is not None], self.session.step)
+        moves.begin(weights, gradients, self.session.step)
 
     def end_step(self) -> None:
         """After a sampled step: read the window when it is full."""

@@ -206,6 +206,7 @@ class CallMode(TorchFunctionMode):
         super().__init__()
         self._watch = watch
         self.asleep = False  # on the stack, because it cannot leave it from in here, but watching nothing
+        self.inside = 0  # calls that are being watched
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         call, name = double_of(sys._getframe(1)), func.__name__
@@ -218,7 +219,11 @@ class CallMode(TorchFunctionMode):
                     return call(func, args, kwargs or {})
             elif name in ("__set__", "_set_grad_enabled", "dim", "size", "is_floating_point", "is_complex"):
                 return call(func, args, kwargs or {})
-            return self._watch(plain_name(name), func, call, args, kwargs or {})
+            self.inside += 1
+            try:
+                return self._watch(plain_name(name), func, call, args, kwargs or {})
+            finally:
+                self.inside -= 1
         except BaseException as error:
             forget_frames(error)
             raise

@@ -75,7 +75,7 @@ class Windows:
         if not self.mode_on or os.getpid() != self._pid:
             session.active = False
             return
-        if not final and not self.mode.on_top():
+        if not final and not self.mode.on_top() and not self.mode.inside:
             return  # the user's own mode lies above; try again after the next step
         with session.own():
             session.measurements.flush()
@@ -87,14 +87,19 @@ class Windows:
                 refresh(track)
         session.seen_operations = [(n.op, n.line, n.where) for n in session.flow.created[-3000:] if n.op]
         session.active = False
-        if self.mode.on_top():
-            self.mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-            self.mode_on = False
+        self._leave()
         session.flow.clear()
         session.handmade.clear()
         session.discarded.forget()
         session.modules.outputs.clear()
         session.modules.module_outputs.clear()
+
+    def _leave(self) -> None:
+        """Take the mode from the stack. From within a call it cannot be taken (a loop without an optimizer): it sleeps."""
+        if self.mode.on_top():
+            self.mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            self.mode_on = False
+        self.mode.asleep = self.mode_on
 
     def model_called(self, module: nn.Module) -> None:
         """A model is called while nothing is observed: start, or look at a new phase."""
@@ -184,6 +189,8 @@ class Windows:
             if not self.early() and not session.every_step:
                 self.deactivate()
         else:
+            if self.mode_on:
+                self._leave()
             session.budget.step(observed=False, steps=1 + session.between.passed_steps())
             if session.every_step or session.budget.due(session.step):
                 self.activate()

@@ -1,0 +1,178 @@
+"""Steps that nobody looks at: what is noted of them, when they are left, and that nothing of the script's changes."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from torchclinic.observe.budget import Budget
+from torchclinic.observe.collecting import collect
+from torchclinic.observe.session import Session
+
+
+@pytest.fixture(autouse=True)
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
+    torch.manual_seed(0)
+
+
+def quiet_session() -> Session:
+    """After its first steps it looks at nothing any more."""
+    session = Session(budget=0.0)
+    session.budget.due = lambda step: False  # type: ignore[method-assign]
+    return session
+
+
+def train(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
+    x, y = torch.randn(8, 6), torch.randint(0, 3, (8,))
+    for _ in range(steps):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+
+def net() -> tuple[nn.Module, torch.optim.Optimizer]:
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    return model, torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def test_after_the_first_steps_the_short_way_is_taken_and_counts_every_step_and_loss() -> None:
+    model, optimizer = net()
+    with quiet_session() as session:
+        train(model, optimizer, 200)
+        assert session.between.on
+    run = collect(session)
+    assert session.step == session.steps_total == 200
+    assert session.run.observed_steps < 20
+    assert len(session.backward.values) == 200
+    assert list(session.backward.steps) == list(range(200))
+    assert run.optimizers[0].steps == 200
+
+
+def test_what_an_optimizer_did_last_is_known_as_if_every_step_were_observed() -> None:
+    states = []
+    for every in (False, True):
+        torch.manual_seed(0)
+        model, optimizer = net()
+        with quiet_session() as session:
+            session.every_step = every
+            train(model, optimizer, 70)
+            F.cross_entropy(model(torch.randn(8, 6)), torch.randint(0, 3, (8,))).backward()
+            track = session.training.optimizers[id(optimizer)]
+            states.append((track.steps, track.backwards, track.backwards_uncleared, track.cleared, track.rates))
+            optimizer.zero_grad()
+            states.append((track.cleared, track.cleared_after_backward, track.backwards_uncleared))
+    assert states[:2] == states[2:]
+    assert states[0][:2] == (70, 1)
+
+
+def test_a_changed_rate_is_noted_in_the_step_it_changed() -> None:
+    model, optimizer = net()
+    with quiet_session() as session:
+        train(model, optimizer, 60)
+        optimizer.param_groups[0]["lr"] = 0.01
+        train(model, optimizer, 10)
+        assert session.between.on
+        assert session.training.optimizers[id(optimizer)].rates == [(0, 0.1), (60, 0.01)]
+
+
+def test_each_evaluation_is_counted_though_the_budget_is_asked_seldom() -> None:
+    model, optimizer = net()
+    with quiet_session() as session:
+        train(model, optimizer, 60)
+        before = session.evaluating
+        for _ in range(6):
+            train(model, optimizer, 3)
+            model.eval()
+            with torch.no_grad():
+                model(torch.randn(4, 6))
+                model(torch.randn(4, 6))
+            model.train()
+        assert session.evaluating - before == 6
+
+
+@pytest.mark.parametrize("change", ["mode", "parameters", "optimizer"])
+def test_what_changes_is_looked_at_again(change: str) -> None:
+    model, optimizer = net()
+    with quiet_session() as session:
+        train(model, optimizer, 100)
+        before = session.run.observed_steps
+        if change == "mode":
+            model.eval()
+        elif change == "parameters":
+            model[0].weight = nn.Parameter(torch.randn(8, 6))
+        else:
+            optimizer = torch.optim.Adam(model.parameters())
+        train(model, optimizer, 40)
+        assert session.run.observed_steps > before
+
+
+def test_a_closure_two_optimizers_and_module_zero_grad_take_the_ordinary_way() -> None:
+    first, second = nn.Linear(6, 8), nn.Linear(8, 3)
+    optimizers = [torch.optim.SGD(first.parameters(), lr=0.1), torch.optim.SGD(second.parameters(), lr=0.1)]
+    x, y = torch.randn(8, 6), torch.randint(0, 3, (8,))
+    with quiet_session() as session:
+        for _ in range(60):
+            first.zero_grad()
+            second.zero_grad()
+            F.cross_entropy(second(first(x)), y).backward()
+            for optimizer in optimizers:
+                optimizer.step()
+        assert session.between.on
+        assert (session.step, session.steps_total) == (60, 120)
+        model = nn.Linear(6, 3)
+        closing = torch.optim.LBFGS(model.parameters(), lr=0.1)
+
+        def closure() -> torch.Tensor:
+            closing.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        for _ in range(40):
+            closing.step(closure)
+        assert session.training.optimizers[id(closing)].steps == 40
+
+
+def test_an_error_of_ours_in_between_ends_the_observation_and_not_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHCLINIC_STRICT")
+    model, optimizer = net()
+    with quiet_session() as session:
+        train(model, optimizer, 60)
+        session.between.optimizers[id(optimizer)].rates = None  # type: ignore[assignment]
+        session.training.optimizers[id(optimizer)].pattern = None  # type: ignore[assignment]
+        monkeypatch.setattr(session.updates, "unseen", lambda: 1 / 0)
+        train(model, optimizer, 5)
+    assert session.dead
+    assert "observing stopped" in session.run.limits[0]
+
+
+def test_a_loop_without_an_optimizer_is_left_after_its_first_steps() -> None:
+    weight = torch.randn(6, 3, requires_grad=True)
+    x, y = torch.randn(8, 6), torch.randint(0, 3, (8,))
+    with quiet_session() as session:
+        for _ in range(100):
+            F.cross_entropy(x @ weight, y).backward()
+            with torch.no_grad():
+                weight -= 0.1 * weight.grad
+            weight.grad = None
+        assert not session.active
+        assert session.windows.mode.asleep
+    assert session.run.observed_steps < 20
+    assert not torch.overrides._get_current_function_mode_stack()
+
+
+def test_what_the_other_steps_cost_is_taken_from_the_share_but_for_its_half() -> None:
+    budget = Budget(0.05)
+    budget.start()
+    budget.began -= 100.0  # seconds
+    assert budget.allows_sampling()
+    budget.sampling = 1.5
+    assert budget.allows_sampling()  # 40 % of 5 s
+    budget.between = 2.0
+    assert not budget.allows_sampling()  # 40 % of 3 s
+    budget.between, budget.sampling = 50.0, 0.9
+    assert budget.allows_sampling()  # 40 % of the half
+    budget.sampling = 1.1
+    assert not budget.allows_sampling()
+    assert budget.overhead == pytest.approx(51.1 / 100, rel=0.01)

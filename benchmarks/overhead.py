@@ -1,20 +1,25 @@
-"""What does watching cost? Plain steps, steps at the default budget, and steps observed in full, interleaved.
+"""What does watching cost? Plain steps and observed ones, in two processes that take turns.
 
     python benchmarks/overhead.py                         # four workloads, one thread
-    python benchmarks/overhead.py --rounds 15 --only mlp
+    python benchmarks/overhead.py --pairs 9 --only mlp
     python benchmarks/overhead.py --device cuda           # the same on a GPU, and the two large ones at sizes for it
 
-Each round runs a block of plain steps and a block under observation, in turn, in one process; the figure is the median
-over the rounds of the ratio of their times. `budget` is the ordinary `torchclinic run` after its first forty steps, `statistics`
-measures every layer at every step (mean, spread, extremes, units ever active, gradient norm, relative update), `full`
-traces every step (every operation, module, gradient and update). The memory figure is what 10,000 observed steps of
-the smallest workload leave behind. On the CPU processor time is compared (the machine may be shared), on a GPU the
-time until it has finished.
+A pair is a process that trains plainly and one that trains the same under observation; they run a block of steps in turn,
+on the same core where the system lets us choose, and the time of one block is divided by that of the other. The figure
+is the median over all rounds of all pairs; beside it stand the medians of the lowest and the highest pair (where the
+memory of a process comes to lie alone makes some percent). `budget` is the ordinary `torchclinic run` after its first
+steps, `statistics` measures every layer at every step (mean, spread, extremes, units ever active, gradient norm,
+relative update), `full` traces every step (every operation, module, gradient and update). The memory figure is what
+10,000 observed steps of a small network leave behind. On the CPU processor time is compared (the machine may be shared),
+on a GPU the time until it has finished.
 """
 
 import argparse
 import gc
+import os
 import statistics
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -32,6 +37,9 @@ LIMITS = {"resnet18": 1.05, "transformer": 1.05, "cnn": 1.05, "mlp": 1.10}
 LARGE = ("resnet18-large", "transformer-large")
 
 
+WARM_UP = 3  # steps of a block before the clock starts
+
+
 def workload(name: str, device: str) -> tuple[nn.Module, Callable[[], torch.Tensor], int]:
     """A model, a function that gives its loss on a fixed batch, and how many steps make a block."""
     torch.manual_seed(0)
@@ -46,22 +54,22 @@ def _workload(name: str, scale: int) -> tuple[nn.Module, Callable[[], torch.Tens
             nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10)
         )
         x, y = torch.randn(128, 784), torch.randint(0, 10, (128,))
-        return model, lambda: F.cross_entropy(model(x), y), 200
+        return model, lambda: F.cross_entropy(model(x), y), 50
     if name == "cnn":
         model = nn.Sequential(
             nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
             nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32 * 49, 10),
         )  # fmt: skip
         x, y = torch.randn(32, 1, 28, 28), torch.randint(0, 10, (32,))
-        return model, lambda: F.cross_entropy(model(x), y), 40
+        return model, lambda: F.cross_entropy(model(x), y), 12
     if name == "transformer":
         layer = nn.TransformerEncoderLayer(256, 4, 1024, batch_first=True)
         model = nn.Sequential(nn.TransformerEncoder(layer, 4), nn.Flatten(), nn.Linear(64 * 256, 10))
         x, y = torch.randn(16 * scale, 64, 256), torch.randint(0, 10, (16 * scale,))
-        return model, lambda: F.cross_entropy(model(x), y), 3
+        return model, lambda: F.cross_entropy(model(x), y), 2
     model = resnet18()
     x, y = torch.randn(32 * scale, 3, 32, 32), torch.randint(0, 10, (32 * scale,))
-    return model, lambda: F.cross_entropy(model(x), y), 2
+    return model, lambda: F.cross_entropy(model(x), y), 1
 
 
 def now(device: str) -> float:
@@ -80,25 +88,53 @@ def block(loss: Callable[[], torch.Tensor], optimizer: torch.optim.Optimizer, st
     return now(device) - start
 
 
-def measure(name: str, rounds: int, mode: str, device: str) -> list[float]:
-    """Ratio observed / plain of each round."""
+def train(name: str, mode: str, device: str) -> None:
+    """One process of a pair: a block of steps for each line of the input, and its seconds."""
+    torch.set_num_threads(1)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     model, loss, steps = workload(name, device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    block(loss, optimizer, max(2, steps // 4), device)
-    ratios = []
-    session = Session(budget=0.05 if mode == "budget" else 1e9)
-    session.every_step = mode == "full"
-    if mode == "statistics":
-        session.budget.due = lambda step: False
-    for _ in range(rounds):
-        plain = block(loss, optimizer, steps, device)
+    session = None
+    if mode != "plain":
+        session = Session(budget=0.05 if mode == "budget" else 1e9)
+        session.every_step = mode == "full"
+        if mode == "statistics":
+            session.budget.due = lambda step: False  # type: ignore[method-assign]
         session.resume()
-        if session.step == 0:
-            block(loss, optimizer, EARLY_SAMPLES + 8, device)  # the first steps are looked at whatever they cost
-        watched = block(loss, optimizer, steps, device)
-        session.suspend()
-        ratios.append(watched / plain)
-    session.close()
+    block(loss, optimizer, EARLY_SAMPLES + 8, device)  # the first steps are looked at whatever they cost
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        if session is not None:
+            session.budget.resume()  # the other's turn was not ours to watch
+        block(loss, optimizer, min(WARM_UP, steps), device)
+        print(block(loss, optimizer, steps, device), flush=True)
+    if session is not None:
+        session.close()
+
+
+def measure(name: str, rounds: int, mode: str, device: str) -> list[float]:
+    """Ratio observed / plain of each round of one pair."""
+    pair = []
+    for kind in ("plain", mode):
+        command = [sys.executable, __file__, "--device", device, "--train", name, kind]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        pair.append((process, process.stdin, process.stdout))
+    ratios = []
+    for number in range(rounds):
+        seconds = {}
+        for place in (0, 1) if number % 2 else (1, 0):
+            _, asked, answer = pair[place]
+            asked.write("\n")
+            asked.flush()
+            seconds[place] = float(answer.readline())
+        ratios.append(seconds[1] / seconds[0])
+    for process, asked, _ in pair:
+        asked.close()
+        process.wait()
     return ratios
 
 
@@ -122,24 +158,29 @@ def memory() -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--only", choices=list(LIMITS))
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--only", choices=[*LIMITS, *LARGE])
     parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--memory", action="store_true", help="measure the memory of 10,000 steps")
+    parser.add_argument("--train", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     device = arguments.device
+    if arguments.train:
+        train(*arguments.train, device)
+        return
     where = "1 thread" if device == "cpu" else torch.cuda.get_device_name()
     print(
-        f"torch {torch.__version__}, {where}, {arguments.rounds} rounds, median (lowest to highest) of observed / plain"
+        f"torch {torch.__version__}, {where}, {arguments.pairs} pairs of {arguments.rounds} rounds; observed / plain:"
     )
     names = [arguments.only] if arguments.only else [*LIMITS, *(LARGE if device == "cuda" else ())]
     for name in names:
         for mode in arguments.modes:
-            ratios = measure(name, arguments.rounds, mode, device)
-            middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
-            print(f"{name:12} {mode:10} {middle:.3f} ({low:.3f} to {high:.3f})", flush=True)
+            pairs = [measure(name, arguments.rounds, mode, device) for _ in range(arguments.pairs)]
+            middle = statistics.median([ratio for pair in pairs for ratio in pair])
+            each = [statistics.median(pair) for pair in pairs]
+            print(f"{name:12} {mode:10} {middle:.3f} ({min(each):.3f} to {max(each):.3f})", flush=True)
     if arguments.memory:
         print(f"10,000 steps: {memory():.2f} MB more")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from torchclinic.observe.frames import forget_frames
 from torchclinic.observe.lines import user_line
 from torchclinic.observe.own import ends_here
 
@@ -28,36 +29,47 @@ class BackwardWatch:
         self._deferred: list[tuple[int, Tensor]] = []
 
     def wrap_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        session, between = self.session, self.session.between
+        between = self.session.between
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                light = between.on and type(tensors) is Tensor and not self.running and between.backward_begins(tensors)
-            except Exception as error:
-                light = False
-                if not ends_here(session, error):
-                    raise
-            if light:
-                return self._unobserved(original, tensors, args, kwargs)
-            if session.dead or self.running or not session.on_own_thread():
-                return original(tensors, *args, **kwargs)
-            root = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
-            record = self._begin_backward(root) if isinstance(root, Tensor) else None
-            self.running = True
-            try:
-                result = original(tensors, *args, **kwargs)
-            finally:
-                self.running = False
-            with session.own():
-                if record is not None:
-                    session.training.after_backward(record, session.flow.node_of(root))
-                elif isinstance(root, Tensor):
-                    session.numerics.glance(root)
-                if session.witness is not None and isinstance(root, Tensor):
-                    session.witness.backward(root)
-            return result
+                if between.on and type(tensors) is Tensor and not self.running and self._begins_light(tensors):
+                    return self._light(original, tensors, args, kwargs)
+                return self._watched(original, tensors, args, kwargs)
+            except BaseException as error:
+                forget_frames(error)
+                raise
 
+        backward.__torchclinic__ = True  # type: ignore[attr-defined]  # it hides its own frame
         return backward
+
+    def _watched(self, original: Callable[..., Any], tensors: Any, args: Any, kwargs: Any) -> Any:
+        session = self.session
+        if session.dead or self.running or not session.on_own_thread():
+            return original(tensors, *args, **kwargs)
+        root = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
+        record = self._begin_backward(root) if isinstance(root, Tensor) else None
+        self.running = True
+        try:
+            result = original(tensors, *args, **kwargs)
+        finally:
+            self.running = False
+        with session.own():
+            if record is not None:
+                session.training.after_backward(record, session.flow.node_of(root))
+            elif isinstance(root, Tensor):
+                session.numerics.glance(root)
+            if session.witness is not None and isinstance(root, Tensor):
+                session.witness.backward(root)
+        return result
+
+    def _begins_light(self, root: Tensor) -> bool:
+        try:
+            return self.session.between.backward_begins(root)
+        except Exception as error:
+            if not ends_here(self.session, error):
+                raise
+        return False
 
     def wrap_grad(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """`torch.autograd.grad` with respect to leaves is the backward pass of a loop that updates by hand."""
@@ -121,18 +133,20 @@ class BackwardWatch:
         session.training.root_refs.append((session.step, "", weakref.ref(root)))
         self._counted()
 
-    def _unobserved(self, original: Callable[..., Any], root: Tensor, args: Any, kwargs: Any) -> Any:
+    def _light(self, original: Callable[..., Any], root: Tensor, args: Any, kwargs: Any) -> Any:
+        """A backward pass between observed steps."""
+        session = self.session
         self.running = True
         try:
             result = original(root, *args, **kwargs)
         finally:
             self.running = False
-        with self.session.lightly():
+        with session.lightly():
             start = perf_counter()
-            self.session.numerics.glance(root)
-            self.session.budget.between += perf_counter() - start
-            if self.session.witness is not None:
-                self.session.witness.backward(root)
+            session.numerics.glance(root)
+            session.budget.between += perf_counter() - start
+            if session.witness is not None:
+                session.witness.backward(root)
         return result
 
     def _counted(self) -> None:

@@ -3,7 +3,7 @@
 While `on`, a call that is found in here is dealt with at once; whatever else happens goes the ordinary way.
 """
 
-import threading
+from threading import get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ class Between:
         self._budget = session.budget
         self._steps = 0  # that the budget was not told of
         self._most = 1  # of them
-        self._thread = threading.get_ident()
+        self._thread = get_ident()
 
     def begin(self) -> None:
         """After a step, if nothing that needs the ordinary way is going on."""
@@ -59,15 +59,18 @@ class Between:
             self.on = False
             self.optimizers, self.models = {}, {}
 
-    def passes(self, model: nn.Module, track: "ModelTrack") -> bool:
+    def passes(self, model: nn.Module) -> bool:
         """Whether a model is called for training as it was before; every sixteenth call is looked at more closely."""
-        alike = track.training == model.training and torch.is_grad_enabled() and track.ref() is model
+        track = self.models.get(id(model))
+        if track is None:
+            return False
         track.passed = (track.passed + 1) % CALLS
+        alike = track.training == model.training and torch.is_grad_enabled() and track.ref() is model
         return alike and track.passed > 0
 
     def cleared(self, optimizer: object) -> bool:
         track = self.optimizers.get(id(optimizer))
-        if track is None or threading.get_ident() != self._thread:
+        if track is None or get_ident() != self._thread:
             return False
         start = perf_counter()
         track.cleared = True
@@ -79,7 +82,7 @@ class Between:
         return True
 
     def backward_begins(self, root: Tensor) -> bool:
-        if not unwatched() or threading.get_ident() != self._thread:
+        if not unwatched() or get_ident() != self._thread:
             return False
         start = perf_counter()
         self.session.backward.counted(root)
@@ -89,7 +92,7 @@ class Between:
     def step_begins(self, optimizer: torch.optim.Optimizer) -> bool:
         """A step without a closure."""
         track = self.optimizers.get(id(optimizer))
-        if track is None or track.steps & (track.steps - 1) == 0 or threading.get_ident() != self._thread:
+        if track is None or track.steps & (track.steps - 1) == 0 or get_ident() != self._thread:
             return False
         start = perf_counter()
         session = self.session
@@ -108,7 +111,7 @@ class Between:
         """Whether nothing else is to be done for this step."""
         session = self.session
         track = self.optimizers.get(id(optimizer))
-        if track is None or threading.get_ident() != self._thread:
+        if track is None or get_ident() != self._thread:
             return False
         if session.training.inside_step != 1 or session.labels.waits():
             return False

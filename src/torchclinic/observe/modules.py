@@ -67,24 +67,19 @@ class ModuleWatch:
 
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             try:  # most calls are of modules that nobody watches now: as little as possible is done for them
-                if not session.active:
-                    key = id(module)
-                    if between.on and (
-                        key in between.modules
-                        or ((track := between.models.get(key)) is not None and between.passes(module, track))
-                    ):
-                        pass
-                    elif session.waiting or key in models:
+                key = id(module)
+                if not (between.on and (key in between.modules or between.passes(module))) and not session.active:
+                    if session.waiting or key in models:
                         session.windows.model_called(module)
                     elif key not in known:
                         self._unknown(module)
-                    if not session.observing():
-                        if not statistics.on or key not in layers or not statistics.listens():
-                            return original(module, *args, **kwargs)
-                        result = original(module, *args, **kwargs)
-                        statistics.take(module, result)
-                        return result
-                return self._call(original, module, args, kwargs)
+                if session.active:
+                    return self._call(original, module, args, kwargs)
+                if not statistics.on or key not in layers or not statistics.listens():
+                    return original(module, *args, **kwargs)
+                result = original(module, *args, **kwargs)
+                statistics.take(module, result)
+                return result
             except BaseException as error:
                 forget_frames(error)
                 raise

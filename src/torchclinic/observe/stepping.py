@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from torchclinic.observe.frames import forget_frames
 from torchclinic.observe.own import ends_here
 
 if TYPE_CHECKING:
@@ -19,27 +20,23 @@ class StepWatch:
         self.session = session
         self._stepped: set[int] = set()  # optimizers that have stepped in this iteration
 
-    def _quickly(self, deal: Callable[[Any], bool], owner: Any) -> bool:
-        """Whether that was all; an error of ours ends the observation."""
-        try:
-            return deal(owner)
-        except Exception as error:
-            if not ends_here(self.session, error):
-                raise
-        return False
-
     def wrap_clear(self, original: Callable[..., Any]) -> Callable[..., Any]:
         session, between = self.session, self.session.between
 
         def zero_grad(owner: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(owner, *args, **kwargs)
-            if between.on and self._quickly(between.cleared, owner):
+            try:
+                result = original(owner, *args, **kwargs)
+            except BaseException as error:
+                forget_frames(error)
+                raise
+            if between.on and between.cleared(owner):
                 return result
             if not session.dead and session.on_own_thread():
                 with session.own() if session.active else session.lightly():
                     session.training.cleared(owner)
             return result
 
+        zero_grad.__torchclinic__ = True  # type: ignore[attr-defined]  # it hides its own frame
         return zero_grad
 
     def wrap_init(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,10 +55,13 @@ class StepWatch:
         return __init__
 
     def before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        session = self.session
-        between = session.between
-        if between.on and len(args) == 1 and not kwargs and self._quickly(between.step_begins, optimizer):
-            return
+        session, between = self.session, self.session.between
+        try:
+            if between.on and len(args) == 1 and not kwargs and between.step_begins(optimizer):
+                return
+        except Exception as error:
+            if not ends_here(session, error):
+                raise
         if session.dead or not session.on_own_thread():
             return
         session.training.inside_step += 1
@@ -79,9 +79,13 @@ class StepWatch:
             session.quiet = True
 
     def after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        session = self.session
-        if session.between.on and self._quickly(session.between.step_ends, optimizer):
-            return
+        session, between = self.session, self.session.between
+        try:
+            if between.on and between.step_ends(optimizer):
+                return
+        except Exception as error:
+            if not ends_here(session, error):
+                raise
         if session.dead or not session.on_own_thread():
             return
         session.quiet = False

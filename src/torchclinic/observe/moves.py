@@ -8,7 +8,7 @@ from torch import Tensor
 from torchclinic.observe.layer_track import LayerTrack
 from torchclinic.observe.samples import WINDOW
 
-PIECE = 1024  # neighbouring elements of a weight whose change is followed
+PIECE = 512  # neighbouring elements of a weight whose change is followed
 RUNS = 64  # places of a large tensor at which neighbours are read
 RUN = 64  # neighbours at each; a quarter where there are many layers
 FEW_LAYERS = 64

@@ -117,12 +117,12 @@ class StatisticsWatch:
             return
         start = perf_counter()
         track.step = self.session.step
-        if is_plain(result) and result.is_floating_point() and result.dim() >= 1 and _unwatched():
-            same, version, kept = self._latest
-            if kept is None or same() is not result or version != result._version or not track.joins(kept):
-                with self.session.ungraded():
+        same, version, kept = self._latest
+        if kept is None or same() is not result or version != result._version or not track.joins(kept):
+            with self.session.ungraded():
+                if result.dim() and is_plain(result) and result.is_floating_point() and _unwatched():
                     track.keep(result, self._share)
-                self._latest = weakref.ref(result), result._version, track
+                    self._latest = weakref.ref(result), result._version, track
         self.seconds += perf_counter() - start
 
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:

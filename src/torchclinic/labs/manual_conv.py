@@ -11,6 +11,7 @@ import random
 from itertools import product
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 import torchclinic as tc
@@ -30,8 +31,15 @@ EPSILON = torch.finfo(torch.float64).eps
 
 def run(lab: Lab) -> None:
     torch.manual_seed(lab.seed)
-    rng = random.Random(lab.seed)
+    _cells(lab)
+    _sizes(lab)
+    _three_ways(lab)
+    _memory(lab)
+    _matrix(lab)
+    filters_by_hand.run(lab)
 
+
+def _cells(lab: Lab) -> None:
     lab.section("One output cell")
     lab.prose("""A convolution slides a small kernel over the input. Each output cell is one window, multiplied weight
         by weight and summed, over all channels of its group; the bias comes last. Step through the cells.""")
@@ -42,6 +50,8 @@ def run(lab: Lab) -> None:
     corners = [(0, 0, 0), (0, 0, 1), (0, 1, 1), (0, 2, 2)]
     lab.steps("Max pooling 2x2, stride 2, padding −∞", pooling_steps(image[:1], 2, 2, 1, cells=corners))
 
+
+def _sizes(lab: Lab) -> None:
     lab.section("How large is the output?")
     grid = product((7, 28, 32), (1, 3, 5), (1, 2, 3), (0, 1, 2), (1, 2))
     sizes = [(n, k, s, p, d) for n, k, s, p, d in grid if n + 2 * p > d * (k - 1)]
@@ -61,7 +71,10 @@ def run(lab: Lab) -> None:
     lab.claim("digit-sizes", "Kernel size and stride predict the feature maps of MNIST digits", predicted=len(rows),
         measured=sum(row[3] == row[4] for row in rows), unit="settings")
 
+
+def _three_ways(lab: Lab) -> None:
     lab.section("Three ways to write it, one result")
+    rng = random.Random(lab.seed)
     draws = DRAWS // (4 if lab.fast else 1)
     worst, equal_maxima = 0.0, 0
     for _ in range(draws):
@@ -81,6 +94,8 @@ def run(lab: Lab) -> None:
     lab.claim("pool-torch", "Max pooling and its indices are torch's, ties included", predicted=draws,
         measured=equal_maxima, unit="argument sets")
 
+
+def _memory(lab: Lab) -> None:
     lab.section("Windows are a view, im2col is a copy")
     x = torch.randn(1, 8, 32, 32)
     view = windows(x, conv_axes((3, 3), 1, 0, 1))
@@ -91,6 +106,8 @@ def run(lab: Lab) -> None:
     lab.claim("im2col-bytes", "im2col holds k²·(out/in)² times the input: 3x3 on 32x32", predicted=9 * (30 / 32) ** 2,
         measured=copied / x.untyped_storage().nbytes(), unit="× the input")
 
+
+def _matrix(lab: Lab) -> None:
     lab.section("The same thing as a matrix, and its transpose")
     small = convolution_matrix(torch.tensor([[[[1.0, 2, 3]]]]), (1, 5)).tolist()
     lab.figure(
@@ -111,6 +128,11 @@ def run(lab: Lab) -> None:
     lab.claim("toeplitz-entries", "A has one entry per output cell and weight that does not meet the padding",
         predicted=3 * 2 * (4 * 3 - 2) * (3 * 3 - 1), measured=int((matrix != 0).sum()), unit="non-zeros",
         note=f"filters · channels · (row taps − 2 outside) · (column taps − 1); {matrix.numel():,} in all")
+    _adjoint(lab, x, w, y)
+
+
+def _adjoint(lab: Lab, x: Tensor, w: Tensor, y: Tensor) -> None:
+    """The transposed matrix: gradients."""
     g = torch.randn_like(y)
     back = conv2d_input_gradient(g, w, (7, 6), 2, 1)
     lab.claim("adjoint", "⟨A x, y⟩ = ⟨x, Aᵀ y⟩ with Aᵀ the transposed convolution by hand", relation="≈",
@@ -123,5 +145,3 @@ def run(lab: Lab) -> None:
     gap = max(float((a - b).abs().max() / b.abs().max()) for a, b in zip(mine, expected, strict=True))
     lab.claim("gradients", "Gradients by hand, for input and weight, are autograd's", predicted=0.0, measured=gap,
         relation="≈", tolerance=2 * 36 * EPSILON, note="relative; two sums of at most 36 products")
-
-    filters_by_hand.run(lab)

@@ -33,8 +33,8 @@ class BackwardWatch:
 
         def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                if between.on and type(tensors) is Tensor and not self.running and self._begins_light(tensors):
-                    return self._light(original, tensors, args, kwargs)
+                if between.on and type(tensors) is Tensor and not self.running and self._passes(tensors):
+                    return self._between(original, tensors, args, kwargs)
                 return self._watched(original, tensors, args, kwargs)
             except BaseException as error:
                 forget_frames(error)
@@ -63,7 +63,7 @@ class BackwardWatch:
                 session.witness.backward(root)
         return result
 
-    def _begins_light(self, root: Tensor) -> bool:
+    def _passes(self, root: Tensor) -> bool:
         try:
             return self.session.between.backward_begins(root)
         except Exception as error:
@@ -133,7 +133,7 @@ class BackwardWatch:
         session.training.root_refs.append((session.step, "", weakref.ref(root)))
         self._counted()
 
-    def _light(self, original: Callable[..., Any], root: Tensor, args: Any, kwargs: Any) -> Any:
+    def _between(self, original: Callable[..., Any], root: Tensor, args: Any, kwargs: Any) -> Any:
         """A backward pass between observed steps."""
         session = self.session
         self.running = True

@@ -52,28 +52,32 @@ class Between:
         models = session.modules.models
         self.models = {key: track for key, track in models.items() if key not in session.target_networks.found}
         self.modules = session.modules.known.difference(models)
-        self._most = max(1, min(MOST_AT_ONCE, int(AT_ONCE / session.budget.plain)))
 
     def end(self) -> None:
         if self.on:
             self.on = False
             self.optimizers, self.models = {}, {}
+            if steps := self.passed_steps():
+                self._budget.step(observed=False, steps=steps)
+
+    def counts(self, model: nn.Module) -> bool:
+        """Whether the calls of a model are counted here."""
+        return self.on and id(model) in self.models
 
     def passes(self, model: nn.Module) -> bool:
         """Whether a model is called for training as it was before; every sixteenth call is looked at more closely."""
         track = self.models.get(id(model))
-        if track is None:
+        if track is None or track.training != model.training or not torch.is_grad_enabled() or track.ref() is not model:
             return False
         track.passed = (track.passed + 1) % CALLS
-        alike = track.training == model.training and torch.is_grad_enabled() and track.ref() is model
-        return alike and track.passed > 0
+        return track.passed > 0
 
     def cleared(self, optimizer: object) -> bool:
         track = self.optimizers.get(id(optimizer))
-        if track is None or get_ident() != self._thread:
+        if track is None or track.ref() is not optimizer or get_ident() != self._thread:
             return False
         start = perf_counter()
-        track.cleared = True
+        track.cleared, track.clear_line = True, ""
         track.cleared_after_backward = track.backwards_uncleared > 0
         track.backwards_uncleared = 0
         track.forget_foreign()
@@ -86,22 +90,25 @@ class Between:
             return False
         start = perf_counter()
         self.session.backward.counted(root)
-        self._budget.between += perf_counter() - start
+        if root.is_cpu:  # on a GPU it is the script's work that is waited for when losses are read
+            self._budget.between += perf_counter() - start
         return True
 
     def step_begins(self, optimizer: torch.optim.Optimizer) -> bool:
         """A step without a closure."""
+        session, groups = self.session, optimizer.param_groups
         track = self.optimizers.get(id(optimizer))
-        if track is None or track.steps & (track.steps - 1) == 0 or get_ident() != self._thread:
+        if track is None or track.ref() is not optimizer or track.steps & (track.steps - 1) == 0 or not groups:
             return False
         start = perf_counter()
-        session = self.session
-        rate = optimizer.param_groups[0].get("lr")
-        if session.checkpoints.loaded_waits() or type(rate) is not float or not track.rates:
+        rate, other = groups[0].get("lr"), get_ident() != self._thread
+        if other or session.training.inside_step or session.checkpoints.loaded_waits(id(optimizer)):
+            return False
+        if type(rate) is not float or not track.rates:
             return False
         if track.rates[-1][1] != rate:
             track.rates.append((track.steps, rate))
-        session.training.inside_step += 1
+        session.stepping.begins(optimizer)
         self._budget.between += perf_counter() - start
         if session.statistics.on:
             session.statistics.before_step(optimizer)
@@ -111,7 +118,7 @@ class Between:
         """Whether nothing else is to be done for this step."""
         session = self.session
         track = self.optimizers.get(id(optimizer))
-        if track is None or get_ident() != self._thread:
+        if track is None or track.ref() is not optimizer or get_ident() != self._thread:
             return False
         if session.training.inside_step != 1 or session.labels.waits():
             return False
@@ -122,7 +129,7 @@ class Between:
         track.stepped()
         session.updates.unseen()
         session.windows.evaluation_forwards = 0
-        session.training.inside_step = 0
+        session.stepping.ends(optimizer)
         session.stepping.count(optimizer)
         over = self._steps + 1 >= self._most or sampled
         self._steps += not over
@@ -134,4 +141,5 @@ class Between:
     def passed_steps(self) -> int:
         """How many steps have ended here since this was last asked."""
         steps, self._steps = self._steps, 0
+        self._most = max(1, min(MOST_AT_ONCE, int(AT_ONCE / max(self._budget.plain, 1e-6))))
         return steps

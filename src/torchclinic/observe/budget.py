@@ -13,7 +13,7 @@ class Budget:
         self.share = share
         self.spent = 0.0  # on steps observed in full
         self.sampling = 0.0  # on the statistics of layers
-        self.between = 0.0  # on all other steps
+        self.between = 0.0  # on the other steps, as far as it is clocked
         self.began = self.ended = 0.0
         self._last = 0.0
         self.plain = float("inf")  # seconds of a step that is not observed

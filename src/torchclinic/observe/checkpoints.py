@@ -4,6 +4,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from torchclinic.observe.dataflow import tensors_in
@@ -38,6 +39,7 @@ class CheckpointWatch:
         self.take_counts: dict[int, int] = {}
         self.uses: list[CheckpointUse] = []
         self.loads: list[LoadRecord] = []
+        self._compared: dict[int, int] = {}  # optimizer -> loads when it last stepped
         self._loaded: list[tuple[LoadRecord, weakref.ref[nn.Module], dict[str, tuple[float, ...]]]] = []
         self.pinned: list[PinnedStorage] = []
         self._depth = 0
@@ -96,11 +98,14 @@ class CheckpointWatch:
             }
             self._loaded.append((record, weakref.ref(module), prints))
 
-    def loaded_waits(self) -> bool:
-        return bool(self._loaded)
+    def loaded_waits(self, optimizer: int) -> bool:
+        """Whether something was loaded since this optimizer last stepped."""
+        return bool(self._loaded) and self._compared.get(optimizer) != len(self.loads)
 
-    def compare_loaded(self, owned: set[int]) -> None:
+    def compare_loaded(self, optimizer: torch.optim.Optimizer) -> None:
         """At the first step of an optimizer that owns what was loaded: are the loaded weights still there?"""
+        owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        self._compared[id(optimizer)] = len(self.loads)
         waiting, self._loaded = self._loaded, []
         for entry in waiting:
             record, reference, prints = entry

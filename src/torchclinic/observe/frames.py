@@ -21,9 +21,10 @@ from torch.overrides import handle_torch_function
 Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 
 DOUBLE = "<torchclinic>"  # the name of a double's code
-_WRAPPERS = ("backward", "checkpoints", "compiling", "dataflow", "frames", "labels", "loaders", "modules", "numerics",
-             "operations", "origins", "patches", "probing", "ranks", "replicas", "scaling", "schedules", "session", "statistics",
-             "stepping", "training", "updates", "windows", "workers")  # fmt: skip
+_WRAPPERS = ("backward", "between", "budget", "checkpoints", "compiling", "dataflow", "frames", "labels",
+             "layer_track", "loaders", "modules", "moves", "numerics", "operations", "origins", "own", "patches",
+             "probing", "ranks", "replicas", "samples", "scaling", "schedules", "session", "statistics", "stepping",
+             "training", "updates", "windows", "workers")  # fmt: skip
 _OWN = frozenset(str(Path(__file__).with_name(f"{name}.py")) for name in _WRAPPERS)
 _ASKING: CodeType = handle_torch_function.__code__
 _DEPTH = 3  # frames between a function that asks the mode and the one that is called again

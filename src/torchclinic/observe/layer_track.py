@@ -71,13 +71,14 @@ class LayerTrack:
         self.twin = None
 
     def _lane(self, key: tuple[tuple[int, ...], tuple[int, ...]], device: torch.device, share: int) -> Lane:
-        """A layer whose units change, or of which more is to be kept, starts its window anew."""
+        """A layer whose units change keeps its outputs anew from here on."""
         dim = self.dim % len(key[0])
         units = key[0][dim]
         most = max(share // units, min(LEAST_ROWS, 2 * MOST_VALUES // units), 1)
         found = plan(*key, dim, most)
         if self._samples is None or not self._samples.fits(units, found.values, device):
-            self._samples = Samples(units, found.values, self.dim == 1, device)
+            self._samples = Samples(units, most, self.dim == 1, device)
+            self._lanes.clear()
         if len(self._lanes) >= MOST_LANES:
             self._lanes.clear()
         lane = self._lanes[key] = Lane(found, self._samples, self._samples.places(found.size))

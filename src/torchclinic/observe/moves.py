@@ -27,7 +27,7 @@ def runs_of(values: Tensor, run: int, step: int) -> tuple[Tensor, float]:
 
 
 class Moves:
-    """Memory [steps, layers, elements] for the steps of one optimizer on the same layers; what is not filled is zero."""
+    """Memory [steps, layers, elements] for the steps of one optimizer; what a weight does not fill stays zero."""
 
     def __init__(self, tracks: list[LayerTrack], weights: list[Tensor]) -> None:
         self.tracks = tracks
@@ -35,51 +35,69 @@ class Moves:
         self.run = RUN if len(tracks) <= FEW_LAYERS else RUN // 4
         shape = WINDOW, len(tracks), 2 * PIECE + RUNS * self.run
         self.kept = torch.zeros(shape, device=weights[0].device, dtype=torch.float32)
-        self._before, self._after, self._gradients = self.kept.split([PIECE, PIECE, RUNS * self.run], 2)
-        self._places: list[tuple[list[Tensor], list[Tensor]]] = []
-        self.factors: list[list[float]] = []  # of the gradients' norms, per step
+        self._parts = self.kept.split([PIECE, PIECE, RUNS * self.run], 2)  # before, after, gradients
+        self._places = [self._views(step) for step in range(WINDOW)]
+        self.factors: list[dict[int, float]] = []  # of the gradients' norms, per step, by layer; others took no part
         self.whole = True  # the latest step has ended
 
-    def fits(self, tracks: list[LayerTrack], weights: list[Tensor]) -> bool:
-        alike = self.tracks == tracks and self.lengths == [weight.numel() for weight in weights]
-        room = len(self.factors) < WINDOW or not self.whole
-        return alike and room and self.kept.device == weights[0].device
+    def _views(self, step: int) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Where the pieces of the weights go, before and after a step, and the samples of the gradients."""
+        before, after, gradients = (part[step].unbind() for part in self._parts)
+        pieces = [min(length, PIECE) for length in self.lengths]
+        return (
+            [row[:length] for row, length in zip(before, pieces, strict=True)],
+            [row[:length] for row, length in zip(after, pieces, strict=True)],
+            [
+                row[:1] if self._read_whole(layer) else row[:length] if length <= len(row) else row.view(RUNS, self.run)
+                for layer, (row, length) in enumerate(zip(gradients, self.lengths, strict=True))
+            ],
+        )
 
-    def begin(self, weights: list[Tensor], gradients: list[Tensor], step: int) -> None:
-        """Before the step."""
+    def _read_whole(self, layer: int) -> bool:
+        """Few rows of a table have a gradient: runs would miss them."""
+        return self.tracks[layer].table and self.lengths[layer] > RUNS * self.run
+
+    def full(self) -> bool:
+        return self.whole and len(self.factors) == WINDOW
+
+    def begin(self, live: list[tuple[int, Tensor, Tensor]], step: int) -> None:
+        """Before the step: the layers that take part, with their weights and gradients."""
         if not self.whole:
             self.factors.pop()  # that step never ended
-        place = len(self.factors)
-        samples = [self._sample(track, gradient, step) for track, gradient in zip(self.tracks, gradients, strict=True)]
-        sources = [source for source, _ in samples]
-        if place == len(self._places):
-            self._places.append(self._views(place, sources))
-        pieces = [track.piece(weight, PIECE) for track, weight in zip(self.tracks, weights, strict=True)]
-        torch._foreach_copy_(self._places[place][0], pieces + sources)
-        self.factors.append([factor for _, factor in samples])
+        before, _, gradients = self._places[len(self.factors)]
+        factors: dict[int, float] = {}
+        places, sources = [], []
+        for layer, weight, gradient in live:
+            if weight.numel() != self.lengths[layer]:
+                continue
+            if self._read_whole(layer):
+                sample, factors[layer] = torch.linalg.vector_norm(gradient, dtype=torch.float32).view(1), 1.0
+            else:
+                sample, factors[layer] = runs_of(gradient, self.run, step)
+            places += [before[layer], gradients[layer]]
+            sources += [self.tracks[layer].piece(weight, PIECE), sample]
+        if places:
+            torch._foreach_copy_(places, sources)
+        self.factors.append(factors)
         self.whole = False
 
-    def _sample(self, track: LayerTrack, gradient: Tensor, step: int) -> tuple[Tensor, float]:
-        if track.table and gradient.numel() > RUNS * self.run:  # few rows have a gradient: runs would miss them
-            return torch.linalg.vector_norm(gradient, dtype=torch.float32).view(1), 1.0
-        return runs_of(gradient, self.run, step)
-
-    def _views(self, place: int, sources: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Where the pieces before a step and the samples of the gradients go, and where the pieces after it."""
-        lengths = [min(length, PIECE) for length in self.lengths]
-        before = [row[:length] for row, length in zip(self._before[place], lengths, strict=True)]
-        after = [row[:length] for row, length in zip(self._after[place], lengths, strict=True)]
-        rows = zip(self._gradients[place], sources, strict=True)
-        return before + [row[: source.numel()].view(source.shape) for row, source in rows], after
-
-    def end(self, weights: list[Tensor]) -> None:
+    def end(self) -> None:
         """After the step."""
-        pieces = [track.piece(weight, PIECE) for track, weight in zip(self.tracks, weights, strict=True)]
-        torch._foreach_copy_(self._places[len(self.factors) - 1][1], pieces)
+        _, after, _ = self._places[len(self.factors) - 1]
+        factors = self.factors[-1]
+        live = [(layer, w) for layer in factors if (w := self.tracks[layer].live_weight()) is not None]
+        if live:
+            pieces = [self.tracks[layer].piece(weight, PIECE) for layer, weight in live]
+            torch._foreach_copy_([after[layer] for layer, _ in live], pieces)
+        self.factors[-1] = {layer: factors[layer] for layer, _ in live} if len(live) < len(factors) else factors
         self.whole = True
 
     def norms(self) -> Tensor:
         """Of each step [steps, 3, layers]: norms of the sampled gradients, of the changes, of the weights that changed."""
         number = len(self.factors) - (not self.whole)
-        before, after, gradients = (part[:number] for part in (self._before, self._after, self._gradients))
+        before, after, gradients = (part[:number] for part in self._parts)
         return torch.stack([torch.linalg.vector_norm(part, dim=2) for part in (gradients, after - before, after)], 1)
+
+    def clear(self) -> None:
+        self.factors.clear()
+        self.whole = True

@@ -42,6 +42,7 @@ class RankWatch:
             inner = getattr(wrapper, "module", None)
             if isinstance(inner, nn.Module) and self.session.recording() and len(self.wrapped) < 100:
                 self.wrapped[id(inner)] = Wrapped(wrapper, inner)
+            self.session.between.end()  # what ranks exchange is looked at on the ordinary way
 
         return __init__
 

@@ -1,7 +1,7 @@
-"""Per-layer statistics on sampled steps, cheap enough for every step: a few fused reductions, read many steps later.
+"""Per-layer statistics on sampled steps, cheap enough for every step: samples are copied, and read many steps later.
 
-A layer is a module with weights of its own and a tensor for its output. Sums stay on the device until a window of steps
-is full; then everything is read at once.
+A layer is a module with weights of its own and a tensor for its output. The copies stay on the device until a window of
+steps is full; then all of them are reduced and read at once.
 """
 
 import math
@@ -43,7 +43,6 @@ class StatisticsWatch:
         self._windows = 0
         self._weights: dict[int, list[LayerTrack]] = {}
         self._moves: dict[int, Moves] = {}  # by optimizer
-        self._full: list[Moves] = []
         self._share = MOST_VALUES  # values of each output that are kept
         self._latest: tuple[Any, int, LayerTrack | None] = (lambda: None, 0, None)  # tensor, version, its measurement
         self._rate = float("nan")
@@ -106,7 +105,9 @@ class StatisticsWatch:
 
     def listens(self) -> bool:
         """Whether the call of a layer that begins now is measured."""
-        return self.on and not self.session.quiet and torch.is_grad_enabled() and self.session.on_own_thread()
+        session = self.session
+        free = self.on and not session.quiet and not session.dead and torch._C._get_tracing_state() is None
+        return free and torch.is_grad_enabled() and session.on_own_thread()
 
     def take(self, module: nn.Module, result: Any) -> None:
         """The output of `module`, called with gradients; only the first call in a step counts."""
@@ -116,11 +117,13 @@ class StatisticsWatch:
         if track is None or track.step == self.session.step or type(result) is not Tensor or not result.numel():
             return
         start = perf_counter()
-        track.step = self.session.step
         same, version, kept = self._latest
-        if kept is None or same() is not result or version != result._version or not track.joins(kept):
+        if kept is not None and same() is result and version == result._version and track.joins(kept):
+            track.step = self.session.step
+        else:
             with self.session.ungraded():
                 if result.dim() and is_plain(result) and result.is_floating_point() and _unwatched():
+                    track.step = self.session.step
                     track.keep(result, self._share)
                     self._latest = weakref.ref(result), result._version, track
         self.seconds += perf_counter() - start
@@ -130,19 +133,22 @@ class StatisticsWatch:
         start = perf_counter()
         step = self.session.step  # the first of several optimizers ends the step in which the layers ran
         with self.session.ungraded():
+            tracks = self._weights.get(id(optimizer)) or self._owned(optimizer)
             live = []
-            for track in self._weights.get(id(optimizer)) or self._owned(optimizer):
+            for layer, track in enumerate(tracks):
                 weight = track.live_weight() if track.step >= step - 1 else None
                 gradient = weight.grad if weight is not None else None
                 if weight is not None and gradient is not None and gradient.layout is torch.strided:
-                    live.append((track, weight, gradient))
+                    live.append((layer, weight, gradient))
             if live and _unwatched():
-                self._begin(optimizer, *(list(column) for column in zip(*live, strict=True)))
-            self._rate = float(optimizer.param_groups[0].get("lr", math.nan))
+                self._moves_of(optimizer, tracks).begin(live, step)
+            self._rate = float(optimizer.param_groups[0].get("lr", math.nan)) if optimizer.param_groups else math.nan
         self.seconds += perf_counter() - start
 
     def _owned(self, optimizer: torch.optim.Optimizer) -> list[LayerTrack]:
         """The layers whose weights it owns, on one device."""
+        gone = [key for key, track in self.session.training.optimizers.items() if track.ref() is None]
+        self._moves = {key: moves for key, moves in self._moves.items() if key not in gone}
         owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
         found = [(track, w) for track in self.layers.values() if (w := track.live_weight()) is not None]
         found = [(track, w) for track, w in found if id(w) in owned and w.is_floating_point()]
@@ -153,20 +159,19 @@ class StatisticsWatch:
         """What the step made of the sampled weights."""
         start = perf_counter()
         moves = self._moves.get(id(optimizer))
-        if moves is not None and moves.factors and not moves.whole:
-            weights = [w for t in moves.tracks if (w := t.live_weight()) is not None]
-            if len(weights) == len(moves.tracks):
-                with self.session.ungraded():
-                    moves.end(weights)
+        if moves is not None and not moves.whole:
+            with self.session.ungraded():
+                moves.end()
         self.seconds += perf_counter() - start
 
-    def _begin(self, optimizer: Any, tracks: list[LayerTrack], weights: list[Tensor], gradients: list[Tensor]) -> None:
+    def _moves_of(self, optimizer: torch.optim.Optimizer, tracks: list[LayerTrack]) -> Moves:
         moves = self._moves.get(id(optimizer))
-        if moves is None or not moves.fits(tracks, weights):
-            if moves is not None and moves.factors:
-                self._full.append(moves)
-            moves = self._moves[id(optimizer)] = Moves(tracks, weights)
-        moves.begin(weights, gradients, self.session.step)
+        if moves is None or moves.tracks != tracks or moves.full():
+            self._read_moves()
+        if moves is None or moves.tracks != tracks:
+            live = [(track, w) for track in tracks if (w := track.live_weight()) is not None]
+            moves = self._moves[id(optimizer)] = Moves([track for track, _ in live], [w for _, w in live])
+        return moves
 
     def end_step(self) -> None:
         """After a sampled step: read the window when it is full."""
@@ -187,7 +192,7 @@ class StatisticsWatch:
             for (track, kept), weight in zip(waiting, weights, strict=True):
                 rows = arrays[kept, SATURATING.get(track.series.followed_by)]
                 track.series.add(track.window(rows, weight, self._rate))
-            for track, _ in waiting:
+            for track in self.layers.values():
                 track.clear()
         self._windows += bool(waiting)
         self._sampled = 0
@@ -195,14 +200,12 @@ class StatisticsWatch:
 
     def _read_moves(self) -> None:
         """Hand the norms of the waiting steps to their layers."""
-        waiting = [moves for moves in (*self._full, *self._moves.values()) if moves.factors]
+        waiting = [moves for moves in self._moves.values() if moves.factors]
         for moves, steps in zip(waiting, _read([moves.norms() for moves in waiting]), strict=True):
-            for factors, step in zip(moves.factors, steps.tolist(), strict=False):
-                for track, factor, gradient, change, size in zip(moves.tracks, factors, *step, strict=True):
-                    track.sizes.append((gradient * factor, change, size))
-            moves.factors.clear()
-            moves.whole = True
-        self._full.clear()
+            for factors, (gradients, changes, sizes) in zip(moves.factors, steps.tolist(), strict=False):
+                for layer, factor in factors.items():
+                    moves.tracks[layer].sizes.append((gradients[layer] * factor, changes[layer], sizes[layer]))
+            moves.clear()
 
     def _weight_norms(self, tracks: list[LayerTrack]) -> list[float]:
         """The norm of each layer's weight, NaN without one; of large ones it is estimated, always from the same places."""

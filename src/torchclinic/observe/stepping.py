@@ -1,6 +1,8 @@
 """Optimizers as they are made, cleared and stepped."""
 
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +13,7 @@ from torchclinic.observe.own import ends_here
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
 
+_OPTIMIZER = torch.optim.Optimizer.profile_hook_step.__code__.co_filename
 EARLY_STEPS = 10  # observed in full after an optimizer is made
 EARLY_BACKWARDS = 60
 
@@ -18,6 +21,7 @@ EARLY_BACKWARDS = 60
 class StepWatch:
     def __init__(self, session: "Session") -> None:
         self.session = session
+        self._inside: list[int] = []  # optimizers whose step runs
         self._stepped: set[int] = set()  # optimizers that have stepped in this iteration
 
     def wrap_clear(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,10 +68,10 @@ class StepWatch:
                 raise
         if session.dead or not session.on_own_thread():
             return
-        session.training.inside_step += 1
-        if session.checkpoints.loaded_waits():
+        self.begins(optimizer)
+        if session.checkpoints.loaded_waits(id(optimizer)):
             with session.own():
-                session.checkpoints.compare_loaded({id(p) for group in optimizer.param_groups for p in group["params"]})
+                session.checkpoints.compare_loaded(optimizer)
         closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
         with session.own() if session.active or closure is not None else session.lightly():
             session.training.before_step(optimizer, closure is not None)
@@ -94,7 +98,7 @@ class StepWatch:
         with session.own() if session.active else session.lightly():
             session.updates.stepped(optimizer, *session.training.snapshot(optimizer))
             session.training.after_step(optimizer)
-        session.training.inside_step -= 1
+        self.ends(optimizer)
         if session.training.inside_step:
             return
         if session.labels.waits():
@@ -102,6 +106,19 @@ class StepWatch:
                 session.labels.stepped()
         self.count(optimizer)
         session.windows.end_of_step()
+
+    def begins(self, optimizer: torch.optim.Optimizer) -> None:
+        key = id(optimizer)
+        if key in self._inside and self._inside.count(key) >= _running(optimizer):  # its last step raised
+            del self._inside[self._inside.index(key) :]
+            self.session.quiet = False
+        self._inside.append(key)
+        self.session.training.inside_step = len(self._inside)
+
+    def ends(self, optimizer: torch.optim.Optimizer) -> None:
+        while id(optimizer) in self._inside and self._inside.pop() != id(optimizer):
+            pass
+        self.session.training.inside_step = len(self._inside)
 
     def count(self, optimizer: torch.optim.Optimizer) -> None:
         """A step of one of several optimizers; a new iteration begins when one steps again."""
@@ -111,3 +128,14 @@ class StepWatch:
             self._stepped.clear()
             session.step += 1
         self._stepped.add(id(optimizer))
+
+
+def _running(optimizer: torch.optim.Optimizer) -> int:
+    """How many steps of it are being called: more than one where a class of the user's calls that of its base."""
+    frame: FrameType | None = sys._getframe(1)
+    number = 0
+    while frame is not None:
+        own = frame.f_code.co_name == "wrapper" and frame.f_code.co_filename == _OPTIMIZER
+        number += own and frame.f_locals.get("self") is optimizer
+        frame = frame.f_back
+    return number

@@ -131,7 +131,7 @@ class Windows:
     def _replaced(self, module: nn.Module) -> bool:
         """Every sixteenth call: does the model have other parameters than when it was read? Then look at a few steps."""
         track = self.session.modules.models.get(id(module))
-        if track is not None and not self.session.between.on:
+        if track is not None and not self.session.between.counts(module):
             track.passed = (track.passed + 1) % CALLS
         if (
             track is None
@@ -212,7 +212,7 @@ class Windows:
             session.budget.sampling += statistics.seconds
         statistics.seconds = 0.0
         wanted = session.active or session.step < EARLY_SAMPLES or session.budget.allows_sampling()
-        statistics.on = bool(statistics.layers) and wanted
+        statistics.on = bool(statistics.layers) and wanted and not session.dead
 
     def _trim(self) -> None:
         """Bound what a long observation holds: chains of operations start anew, of old records the first are kept."""

@@ -166,7 +166,8 @@ def score(tool, cases):
 
 def cost(tool, cases):
     """Seconds with the tool over seconds without, per healthy script or twin that both ran to the end."""
-    plain, ours = read_results(f"pytorch-beside-{tool}") or read_results("pytorch"), read_results(tool)
+    beside = f"pytorch-beside-{tool}"
+    plain, ours = read_results(beside if (RESULTS / f"{beside}.jsonl").exists() else "pytorch"), read_results(tool)
     pairs = [(ours[c.file], plain[c.file]) for c in cases if c.role in ("twin", "healthy")
              and c.file in ours and c.file in plain]  # fmt: skip
     return [a["seconds"] / b["seconds"] for a, b in pairs if not a["error"] and not a.get("problem")]

@@ -176,3 +176,91 @@ def test_what_the_other_steps_cost_is_taken_from_the_share_but_for_its_half() ->
     budget.sampling = 1.1
     assert not budget.allows_sampling()
     assert budget.overhead == pytest.approx(51.1 / 100, rel=0.01)
+
+
+def test_a_step_that_raised_does_not_stop_the_counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(torch.optim.SGD):
+        def step(self, closure: object = None) -> None:  # type: ignore[override]
+            super().step()
+            if self.param_groups[0].pop("fail", False):
+                raise RuntimeError("out of memory")
+
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)])  # its step is hooked as well: two hooks for one step
+    model = nn.Linear(6, 3)
+    optimizer = Failing(model.parameters(), lr=0.1)
+    with quiet_session() as session:
+        train(model, optimizer, 50)
+        optimizer.param_groups[0]["fail"] = True
+        with pytest.raises(RuntimeError):
+            train(model, optimizer, 1)
+        train(model, optimizer, 30)
+        assert session.step == 80
+        assert not session.quiet
+
+
+def test_parameters_replaced_in_a_loop_that_alternates_training_and_evaluation_are_noticed() -> None:
+    for offset in range(4):
+        model, optimizer = net()
+        with quiet_session() as session:
+            train(model, optimizer, 60 + offset)
+            for step in range(120):
+                if step == 30:
+                    model[2] = nn.Linear(8, 3)
+                    optimizer.add_param_group({"params": list(model[2].parameters())})
+                    before = session.run.observed_steps
+                train(model, optimizer, 1)
+                with torch.no_grad():
+                    model(torch.randn(4, 6))
+            assert session.run.observed_steps > before
+
+
+def test_the_budget_is_told_of_every_step_though_seldom() -> None:
+    model, optimizer = net()
+    with quiet_session() as session:
+        train(model, optimizer, 60)
+        session.between.passed_steps()  # of those it was not told of yet
+        told: list[int] = []
+        step = session.budget.step
+        session.budget.step = lambda *, observed, steps=1: (told.append(steps), step(observed=observed, steps=steps))  # type: ignore[method-assign]
+        train(model, optimizer, 203)
+        torch.optim.Adam(model.parameters())  # everything is observed again in the middle of a row of steps
+        train(model, optimizer, 3)
+        assert sum(told) == 206
+        assert len(told) < 103
+
+
+def test_an_optimizer_that_lost_its_groups_for_a_while_is_no_error() -> None:
+    model, optimizer = net()
+    with quiet_session() as session:
+        train(model, optimizer, 60)
+        groups = list(optimizer.param_groups)
+        optimizer.param_groups.clear()
+        train(model, optimizer, 3)
+        optimizer.param_groups.extend(groups)
+        train(model, optimizer, 3)
+        assert not session.dead
+        assert session.step == 66
+
+
+def test_observing_that_has_ended_by_an_error_measures_no_layer_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHCLINIC_STRICT")
+    model, optimizer = net()
+    with quiet_session() as session:
+        train(model, optimizer, 15)
+        monkeypatch.setattr(session.statistics, "_read_moves", lambda: 1 / 0)
+        train(model, optimizer, 30)
+        assert session.dead
+        assert not session.statistics.on
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_a_tracer_sees_nothing_of_the_statistics() -> None:
+    model, optimizer = net()
+    with quiet_session() as session:
+        train(model, optimizer, 15)
+        assert session.statistics.on
+        traced = torch.jit.trace(model, torch.randn(4, 6))
+        assert "as_strided" not in str(traced.inlined_graph)
+        graph, _ = torch.jit._get_trace_graph(model, torch.randn(4, 6))  # as an exporter calls it
+        assert "as_strided" not in str(graph)
+        train(model, optimizer, 3)

@@ -1,6 +1,7 @@
 """The statistics of layers over a run, against the same numbers computed the slow way."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -269,3 +270,76 @@ def test_two_optimizers_and_steps_that_use_other_layers_keep_their_norms_apart(m
         peaks = [window.peak for window in series(run, name).windows if math.isfinite(window.peak)]
         assert peaks
         assert all(min(abs(peak - norm) for norm in norms) < 1e-4 * peak for peak in peaks)
+
+
+Forward = Callable[[nn.Module, int], torch.Tensor]
+
+
+def measured(session: Session, model: nn.Module, forward: Forward) -> Session:
+    """Sixty steps of which every layer is measured."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    session.budget.due = lambda step: False  # type: ignore[method-assign]
+    session.resume()
+    for step in range(60):
+        optimizer.zero_grad()
+        forward(model, step).backward()
+        optimizer.step()
+    return session
+
+
+def test_a_module_whose_output_is_a_single_number_leaves_nothing_behind() -> None:
+    class Weighed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.scale = nn.Linear(6, 3), nn.Parameter(torch.ones(()))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(x).square().mean() * self.scale
+
+    torch.manual_seed(0)
+    session = measured(Session(budget=1e9), nn.Sequential(Weighed()), lambda model, _: model(torch.randn(4, 6)))
+    assert all(len(track.sizes) <= 8 for track in session.statistics.layers.values())
+    session.close()
+
+
+def test_layers_that_take_part_in_some_steps_share_one_memory() -> None:
+    class Dropped(nn.ModuleList):
+        def forward(self, x: torch.Tensor, step: int) -> torch.Tensor:
+            for number, layer in enumerate(self):
+                x = x + layer(x) if number == 0 or (step + number) % 3 else x
+            return x
+
+    torch.manual_seed(0)
+    memories = set()
+
+    def forward(model: nn.Module, step: int) -> torch.Tensor:
+        memories.update(moves.kept.data_ptr() for moves in session.statistics._moves.values())
+        return model(torch.randn(4, 6), step).square().mean()
+
+    session = Session(budget=1e9)
+    model = Dropped(nn.Linear(6, 6) for _ in range(4))
+    measured(session, model, forward)
+    session.close()
+    assert len(memories) <= 2  # a layer that takes no part in the first step is known later
+    run = collect(session)
+    assert all(math.isfinite(window.gradient) for path in "0123" for window in series(run, path).windows)
+
+
+def test_an_output_of_other_widths_at_each_step_keeps_the_memory_of_the_last_only() -> None:
+    class Slope(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.slope = nn.Parameter(torch.ones(()))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * self.slope
+
+    torch.manual_seed(0)
+    session = measured(
+        Session(budget=1e9),
+        nn.Sequential(Slope()),
+        lambda model, step: model(torch.randn(2, 5, 20 + step)).square().mean(),
+    )
+    for track in session.statistics.layers.values():
+        assert len({id(lane.samples) for lane in track._lanes.values()}) <= 1
+    session.close()

@@ -1,5 +1,6 @@
 """Keeps the cost of observing below a share of the run, by measuring it."""
 
+import sys
 import time
 
 SAMPLING = 0.4  # share of the budget for the statistics of layers; the rest is for steps observed in full
@@ -68,6 +69,10 @@ class Budget:
 
     def allows_sampling(self) -> bool:
         return self.sampling < SAMPLING * self._free()
+
+    def until_due(self, step: int) -> int:
+        """Steps to the next one that is to be observed if the budget allows; very many if that has been reached."""
+        return int(self._next - step) if self._next > step else sys.maxsize
 
     def due(self, step: int) -> bool:
         """Whether the next step is to be observed."""

@@ -76,7 +76,7 @@ class Session:
     def __init__(self, *, budget: float = 0.05, max_steps: int | None = None) -> None:
         self.run = RunRecord()
         self.budget = Budget(budget)
-        self.on_step: Callable[[Session], None] | None = None
+        self.on_step: Callable[[Session], None] | None = None  # called after each step, or after some 20 ms of them
         self.wants_stop: Callable[[Session], bool] | None = None
         if max_steps:
             self.wants_stop = lambda session: session.step >= max_steps

@@ -38,6 +38,9 @@ LARGE = ("resnet18-large", "transformer-large")
 
 
 WARM_UP = 3  # steps of a block before the clock starts
+KEEPING = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
+"""Memory that was freed is used again. Else it depends on what was allocated before whether large tensors are given back
+to the system each time, and a process that observes may seem faster than one that does not."""
 
 
 def workload(name: str, device: str) -> tuple[nn.Module, Callable[[], torch.Tensor], int]:
@@ -118,7 +121,9 @@ def measure(name: str, rounds: int, mode: str, device: str) -> list[float]:
     pair = []
     for kind in ("plain", mode):
         command = [sys.executable, __file__, "--device", device, "--train", name, kind]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | KEEPING
+        )
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

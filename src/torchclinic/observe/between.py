@@ -141,6 +141,8 @@ class Between:
     def passed_steps(self) -> int:
         """How many steps have ended here since this was last asked."""
         steps, self._steps = self._steps, 0
-        most = min(MOST_AT_ONCE, int(AT_ONCE / max(self._budget.plain, 1e-6)), self._budget.until_due(self.session.step))
+        most = min(
+            MOST_AT_ONCE, int(AT_ONCE / max(self._budget.plain, 1e-6)), self._budget.until_due(self.session.step)
+        )
         self._most = max(1, most)
         return steps

@@ -1,5 +1,7 @@
 """Steps that nobody looks at: what is noted of them, when they are left, and that nothing of the script's changes."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -264,3 +266,18 @@ def test_a_tracer_sees_nothing_of_the_statistics() -> None:
         graph, _ = torch.jit._get_trace_graph(model, torch.randn(4, 6))  # as an exporter calls it
         assert "as_strided" not in str(graph)
         train(model, optimizer, 3)
+
+
+def test_a_row_of_unseen_steps_ends_where_the_next_one_is_due() -> None:
+    """The schedule grows by three tenths from one observed step to the next, however seldom the budget is asked."""
+    model, optimizer = net()
+    session = Session(budget=1e9)
+    session.budget.allows_sampling = lambda: False  # type: ignore[method-assign]  # or every step is told of at once
+    with session:
+        seen: list[int] = []
+        activate = session.windows.activate
+        session.windows.activate = lambda: (seen.append(session.step), activate())  # type: ignore[method-assign]
+        train(model, optimizer, 200)
+    late = [step for step in seen if step > 12]
+    assert len(late) >= 8
+    assert all(later <= 1.3 * earlier + 2 for earlier, later in pairwise(late))

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from torchclinic.observe.budget import Budget
 from torchclinic.observe.collecting import collect
+from torchclinic.observe.depth.budget import Budget
 from torchclinic.observe.session import Session
 
 

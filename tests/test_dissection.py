@@ -15,9 +15,9 @@ from torchclinic import models
 from torchclinic.cnn.stepping import convolution_steps, pooling_steps
 from torchclinic.data.cifar10 import CLASSES, load_cifar10, normalize_rgb
 from torchclinic.errors import DataError, InputError
-from torchclinic.observe.activations import activations
-from torchclinic.observe.filters import inspect_filters
-from torchclinic.observe.folding import fold, fold_batchnorms
+from torchclinic.instruments.activations import activations
+from torchclinic.instruments.filters import inspect_filters
+from torchclinic.instruments.folding import fold, fold_batchnorms
 
 
 class Functional(nn.Module):

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from observer_fixtures import assert_no_trace, assert_same_bits, bits_of, observe
 from torchclinic.errors import InputError
-from torchclinic.observe.eval_pass import MOST_ROWS, eval_pass
+from torchclinic.observe.probes.eval_pass import MOST_ROWS, eval_pass
 from torchclinic.observe.session import Session
 
 STREAM = torch.Generator()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from torchclinic.errors import InputError
-from torchclinic.observe.guard import untouched
+from torchclinic.instruments.guard import untouched
 
 
 def network() -> nn.Sequential:

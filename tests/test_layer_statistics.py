@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.records import RunRecord
-from torchclinic.observe.series import MOST_WINDOWS, LayerSeries, Window
+from torchclinic.observe.records.layers import MOST_WINDOWS, LayerSeries, Window
 from torchclinic.observe.session import Session
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from torchclinic.observe.layer_signal import Propagation
-from torchclinic.observe.propagation import propagation
+from torchclinic.instruments.layer_signal import Propagation
+from torchclinic.instruments.propagation import propagation
 from torchclinic.rules import mod008_linear_network
 from torchclinic.rules.rule import RuleModule, Specimen, discover
 

@@ -12,8 +12,8 @@ import torchclinic as tc
 from torchclinic.cnn.geometry import Axis
 from torchclinic.cnn.receptive_field import Span, closed_form
 from torchclinic.errors import InputError
+from torchclinic.instruments.footprint import fits, gradient_footprint
 from torchclinic.models.resnet import BasicBlock, Bottleneck, CifarResNet, ResNet
-from torchclinic.observe.footprint import fits, gradient_footprint
 
 axes = st.builds(Axis, st.integers(1, 4), st.integers(1, 2), st.integers(0, 1), st.just(0), st.integers(1, 2))
 

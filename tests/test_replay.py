@@ -14,7 +14,7 @@ from torch import nn
 
 import torchclinic as tc
 from torchclinic.errors import InputError
-from torchclinic.observe.patches import Patches
+from torchclinic.observe.taps.patches import Patches
 from torchclinic.replay import writes
 from torchclinic.replay.bench import Bench, Enough
 from torchclinic.replay.change import Change, candidates, changes, make, remedies

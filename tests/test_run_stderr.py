@@ -11,7 +11,7 @@ import torch
 from torchclinic.error_notes import explanation_for
 from torchclinic.error_notes.recorder import Recorder
 from torchclinic.launcher import Target, launch
-from torchclinic.observe import frames
+from torchclinic.script import frames
 from torchclinic.observe.session import Session
 
 HEAD = """

@@ -9,7 +9,7 @@ from torch import nn
 
 import torchclinic as tc
 from torchclinic.errors import InputError
-from torchclinic.observe import tracing
+from torchclinic.instruments import tracing
 
 
 def kinds(trace):

@@ -31,14 +31,14 @@ _HOME = {
     "max_pool2d": "cnn.pool",
     "monitor": "monitoring",
     "parameter_groups": "surgery.freezing",
-    "propagation": "observe.propagation",
+    "propagation": "instruments.propagation",
     "prove": "replay.live",
-    "receptive_field": "observe.receptive_field",
+    "receptive_field": "instruments.receptive_field",
     "replace_head": "surgery.heads",
     "replace_stem": "surgery.stems",
     "stress_test": "stress",
-    "summary": "observe.summary",
-    "trace": "observe.tracing",
+    "summary": "instruments.summary",
+    "trace": "instruments.tracing",
     "unfreeze": "surgery.freezing",
     "unfreeze_next": "surgery.freezing",
     "unload_ipython_extension": "notebook",
@@ -55,13 +55,13 @@ if TYPE_CHECKING:
     from torchclinic.error_notes import explain_errors as explain_errors
     from torchclinic.examination import checkup as checkup
     from torchclinic.initialization import initialize as initialize
+    from torchclinic.instruments.propagation import propagation as propagation
+    from torchclinic.instruments.receptive_field import receptive_field as receptive_field
+    from torchclinic.instruments.summary import summary as summary
+    from torchclinic.instruments.tracing import trace as trace
     from torchclinic.monitoring import monitor as monitor
     from torchclinic.notebook import load_ipython_extension as load_ipython_extension
     from torchclinic.notebook import unload_ipython_extension as unload_ipython_extension
-    from torchclinic.observe.propagation import propagation as propagation
-    from torchclinic.observe.receptive_field import receptive_field as receptive_field
-    from torchclinic.observe.summary import summary as summary
-    from torchclinic.observe.tracing import trace as trace
     from torchclinic.replay.live import prove as prove
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchclinic.observe.arguments import copied
+from torchclinic.instruments.arguments import copied
+from torchclinic.instruments.guard import untouched
+from torchclinic.instruments.propagation import split_batch
 from torchclinic.observe.collecting import collect
-from torchclinic.observe.guard import untouched
-from torchclinic.observe.propagation import split_batch
 from torchclinic.observe.session import Session
 from torchclinic.report.model import Report
 from torchclinic.rules.judging import judge

@@ -11,8 +11,8 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
 
 from torchclinic.errors import InputError
-from torchclinic.observe.following import Place, places
-from torchclinic.observe.guard import untouched
+from torchclinic.instruments.following import Place, places
+from torchclinic.instruments.guard import untouched
 from torchclinic.report.model import Report, Reported, Section, Table
 from torchclinic.theory.activations import Activation
 from torchclinic.theory.fans import fan
@@ -277,7 +277,7 @@ def _zero_scale(model: nn.Module, path: str) -> Iterator[Change]:
 
 def _lsuv(model: nn.Module, drawn: list[str], batch: Any) -> Iterator[Change]:
     """Scale each drawn weight until its layer's output has variance 1 on `batch`, in the order of the forward pass."""
-    from torchclinic.observe.propagation import propagation
+    from torchclinic.instruments.propagation import propagation
 
     order = [row.parameter for row in propagation(model, batch) if row.parameter in drawn]
     for name in dict.fromkeys(order):

@@ -17,9 +17,9 @@ from torchclinic.error_notes import explanation_for
 from torchclinic.error_notes.recorder import Recorder
 from torchclinic.errors import InputError
 from torchclinic.observe.failure import note_failure
-from torchclinic.observe.frames import forget_frames_of_all
 from torchclinic.observe.own import StopRun
 from torchclinic.observe.session import Session
+from torchclinic.script.frames import forget_frames_of_all
 
 
 @dataclass(slots=True)

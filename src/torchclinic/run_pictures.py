@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable
 
-from torchclinic.observe.layer_signal import Propagation
+from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.observe.records import RunRecord
-from torchclinic.observe.series import LayerSeries, Window
+from torchclinic.observe.records.layers import LayerSeries, Window
 from torchclinic.report.figures import bar_chart, line_chart, strip_picture
 from torchclinic.report.model import Figure, Finding
 from torchclinic.rules.timeline import relative_gradient, typical, update

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from torchclinic.errors import InputError
-from torchclinic.observe.guard import untouched
-from torchclinic.observe.outputs import class_probabilities
+from torchclinic.instruments.guard import untouched
+from torchclinic.instruments.outputs import class_probabilities
 from torchclinic.report.model import Claim, Prose, Report, Reported, Section, Table
 from torchclinic.units import format_number, format_share
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from torchclinic.observe.source import Line, user_line
-from torchclinic.observe.tracing import call_name
+from torchclinic.instruments.tracing import call_name
+from torchclinic.script.source import Line, user_line
 
 KEPT = 20_000  # events; older ones are forgotten
 _CUTS = frozenset(

@@ -20,11 +20,11 @@ from torchclinic.cnn.geometry import Axis
 from torchclinic.cnn.receptive_field import closed_form
 from torchclinic.data.cifar10 import CLASSES, load_cifar10, normalize_rgb
 from torchclinic.errors import CheckpointError, DataError
+from torchclinic.instruments.footprint import fits, gradient_footprint
 from torchclinic.labs import learned_weights, replace_head
 from torchclinic.labs.lab import Lab
 from torchclinic.labs.pictures_cnn import show_activations
 from torchclinic.models.resnet import BasicBlock
-from torchclinic.observe.footprint import fits, gradient_footprint
 
 EPSILON = torch.finfo(torch.float32).eps
 SHAPE = (3, 32, 32)

@@ -8,12 +8,12 @@ import copy
 import torch
 from torch import nn
 
+from torchclinic.instruments.filters import inspect_filters
+from torchclinic.instruments.folding import fold_batchnorms
 from torchclinic.labs.lab import Lab
 from torchclinic.labs.pictures_cnn import show_weights
 from torchclinic.models import CifarResNet
 from torchclinic.models.resnet import BasicBlock
-from torchclinic.observe.filters import inspect_filters
-from torchclinic.observe.folding import fold_batchnorms
 
 EPSILON = torch.finfo(torch.float32).eps
 # fmt: off

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from torchclinic.cnn import filters
+from torchclinic.instruments.activations import activations
+from torchclinic.instruments.filters import FilterReport
 from torchclinic.labs.lab import Lab
-from torchclinic.observe.activations import activations
-from torchclinic.observe.filters import FilterReport
 from torchclinic.report.figures import image_grid, line_chart, signed_pixels
 
 SHOWN = 80  # pixels: side of a photograph in a page

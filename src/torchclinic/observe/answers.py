@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from torchclinic.observe.arguments import apply, common_rows, first_rows
-from torchclinic.observe.dataflow import tensors_in
-from torchclinic.observe.eval_pass import outputs_of
-from torchclinic.observe.facts import is_plain
-from torchclinic.observe.guard import untouched
-from torchclinic.observe.lines import user_line
+from torchclinic.instruments.arguments import apply, common_rows, first_rows
+from torchclinic.instruments.guard import untouched
+from torchclinic.instruments.values import is_plain, tensors_in
+from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.records import AnswerInInput
+from torchclinic.script.lines import user_line
 
 if TYPE_CHECKING:
-    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.session import Session
+    from torchclinic.observe.state.model_track import ModelTrack
 
 LEAST_POSITIONS = 6
 LEAST_TOKENS = 4  # different ones among the targets; fewer agree by accident

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from torchclinic.observe.frames import forget_frames
-from torchclinic.observe.lines import user_line
 from torchclinic.observe.own import ends_here
+from torchclinic.script.frames import forget_frames
+from torchclinic.script.lines import user_line
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

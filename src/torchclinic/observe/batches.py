@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from torchclinic.observe.facts import fingerprint
+from torchclinic.instruments.values import fingerprint
 from torchclinic.observe.records import BatchRun, ForwardPass
 
 if TYPE_CHECKING:
-    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.session import Session
+    from torchclinic.observe.state.model_track import ModelTrack
 
 _CUTTING = {"getitem", "index_select", "narrow", "select", "split", "chunk", "index"}
 

@@ -14,9 +14,9 @@ from torchclinic.observe.own import unwatched
 from torchclinic.observe.ranks import replicas
 
 if TYPE_CHECKING:
-    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.session import Session
-    from torchclinic.observe.tracks import OptimizerTrack
+    from torchclinic.observe.state.model_track import ModelTrack
+    from torchclinic.observe.state.tracks import OptimizerTrack
 
 CALLS = 16  # of a model between two looks at whether its parameters were replaced
 AT_ONCE = 0.02  # seconds of steps between two looks at the budget

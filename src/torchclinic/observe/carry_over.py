@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from torchclinic.observe.arguments import apply
-from torchclinic.observe.dataflow import tensors_in
-from torchclinic.observe.eval_pass import outputs_of
-from torchclinic.observe.facts import is_plain
-from torchclinic.observe.guard import untouched
+from torchclinic.instruments.arguments import apply
+from torchclinic.instruments.guard import untouched
+from torchclinic.instruments.values import is_plain, tensors_in
+from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.records import Agreement, CarryOver
 
 if TYPE_CHECKING:
-    from torchclinic.observe.dataflow import Node
-    from torchclinic.observe.mode_gap import KeptBatch
-    from torchclinic.observe.model_track import ModelTrack
+    from torchclinic.observe.probes.mode_gap import KeptBatch
     from torchclinic.observe.session import Session
+    from torchclinic.observe.state.dataflow import Node
+    from torchclinic.observe.state.model_track import ModelTrack
 
 MOST_PHASES = 64
 FEWEST_VALUES = 17  # in the inputs; with fewer they are codes

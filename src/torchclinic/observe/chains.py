@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from torchclinic.observe.dataflow import Node
 from torchclinic.observe.draws import draws_in
 from torchclinic.observe.records import RetainedGraph
-from torchclinic.observe.tracks import ParameterTrack
+from torchclinic.observe.state.dataflow import Node
+from torchclinic.observe.state.tracks import ParameterTrack
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from torchclinic.observe.dataflow import tensors_in
-from torchclinic.observe.facts import fingerprint, is_plain
-from torchclinic.observe.lines import user_line
+from torchclinic.instruments.values import fingerprint, is_plain, tensors_in
 from torchclinic.observe.records import CheckpointUse, LoadRecord, PinnedStorage
+from torchclinic.script.lines import user_line
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from torchclinic.observe.dataflow import Node
-from torchclinic.observe.facts import is_plain
+from torchclinic.instruments.values import is_plain
 from torchclinic.observe.records import ClampedError
+from torchclinic.observe.state.dataflow import Node
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from torchclinic.observe.facts import LIMIT, is_plain
+from torchclinic.instruments.values import LIMIT, is_plain
 from torchclinic.observe.records import WeightedLabels
 
 if TYPE_CHECKING:

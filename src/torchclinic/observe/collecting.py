@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from torchclinic.observe.carry_over import unexplained
 from torchclinic.observe.chains import retained
 from torchclinic.observe.records import ModelRecord, OptimizerRecord, ParameterRecord, RunRecord
-from torchclinic.observe.tracks import OptimizerTrack, ParameterTrack, refresh
+from torchclinic.observe.state.tracks import OptimizerTrack, ParameterTrack, refresh
 
 if TYPE_CHECKING:
-    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.session import Session
+    from torchclinic.observe.state.model_track import ModelTrack
 
 
 def collect(session: "Session") -> RunRecord:

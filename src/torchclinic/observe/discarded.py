@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
-from torchclinic.observe.dataflow import Node
 from torchclinic.observe.records import DiscardedUpdate
-from torchclinic.observe.tracks import refresh
+from torchclinic.observe.state.dataflow import Node
+from torchclinic.observe.state.tracks import refresh
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from torchclinic.observe.dataflow import TRANSPARENT, Node
 from torchclinic.observe.records import CutDraw
+from torchclinic.observe.state.dataflow import TRANSPARENT, Node
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from torchclinic.observe.facts import operand
-from torchclinic.observe.lines import line_of_traceback
 from torchclinic.observe.losses import LOSSES, fill_loss
 from torchclinic.observe.records import Failure, LossCall
+from torchclinic.observe.state.measurements import operand
+from torchclinic.script.lines import line_of_traceback
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

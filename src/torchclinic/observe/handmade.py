@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from torchclinic.instruments.values import LIMIT, is_plain
 from torchclinic.observe import likelihoods
-from torchclinic.observe.dataflow import Node
-from torchclinic.observe.facts import LIMIT, is_plain, measure_operand
 from torchclinic.observe.linear_terms import Seen, Term, terms
 from torchclinic.observe.log_losses import both_cases, expected, picked
 from torchclinic.observe.measured_errors import Difference, Measured
 from torchclinic.observe.overlaps import Overlaps, comparable
 from torchclinic.observe.records import BackwardPass
+from torchclinic.observe.state.dataflow import Node
+from torchclinic.observe.state.measurements import measure_operand
 from torchclinic.observe.target_scales import scales
 
 if TYPE_CHECKING:

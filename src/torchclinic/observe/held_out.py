@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from torchclinic.observe.facts import is_plain, real_numbers
-from torchclinic.observe.frames import is_own
-from torchclinic.observe.lines import is_user_file, said_here
+from torchclinic.instruments.values import is_plain, real_numbers
 from torchclinic.observe.records import HeldOutUse
+from torchclinic.script.frames import is_own
+from torchclinic.script.lines import is_user_file, said_here
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

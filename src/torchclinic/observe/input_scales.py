@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from torchclinic.observe.facts import LIMIT, is_plain
+from torchclinic.instruments.values import LIMIT, is_plain
 from torchclinic.observe.records import FedInputs, ForwardPass
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import dataloader
 
-from torchclinic.observe.frames import wrap_warn
+from torchclinic.script.frames import wrap_warn
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from torchclinic.observe.facts import is_plain
+from torchclinic.instruments.values import is_plain
 from torchclinic.observe.likelihoods import is_log_probability
 from torchclinic.observe.records import EvaluatedLabels, LabelBatch, LabelStream, LossDirection, ScoreComparison
 
 if TYPE_CHECKING:
-    from torchclinic.observe.dataflow import Node
     from torchclinic.observe.session import Session
+    from torchclinic.observe.state.dataflow import Node
 
 MOST_CLASSES = 1000
 MOST_BATCHES = 600

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torchclinic.observe.dataflow import Node
 from torchclinic.observe.records import Operand
+from torchclinic.observe.state.dataflow import Node
 
 _LOGARITHMS = {"log", "log1p", "log_sigmoid"}
 _GUARDS = {"clamp", "clip", "clamp_min", "clamp_max", "add", "sub", "neg"}  # p + 1e-8, 1 - p

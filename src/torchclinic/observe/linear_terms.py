@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import nan, prod
 
-from torchclinic.observe.dataflow import TRANSPARENT, Node
+from torchclinic.observe.state.dataflow import TRANSPARENT, Node
 
 MOST_NODES = 400
 _PARTS = {"getitem", "select", "narrow"}

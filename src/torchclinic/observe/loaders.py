@@ -4,9 +4,9 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from torchclinic.observe.lines import user_line
 from torchclinic.observe.ranks import sampler_of
 from torchclinic.observe.records import LoaderRecord
+from torchclinic.script.lines import user_line
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from torchclinic.instruments.values import is_plain
 from torchclinic.observe import likelihoods
-from torchclinic.observe.dataflow import Node
-from torchclinic.observe.facts import is_plain
 from torchclinic.observe.measured_errors import Measured
 from torchclinic.observe.records import LossCall
+from torchclinic.observe.state.dataflow import Node
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from torchclinic.observe.facts import is_plain, measure_operand, operand
-from torchclinic.observe.lines import user_line
+from torchclinic.instruments.values import is_plain
 from torchclinic.observe.records import LossCall, Operand
+from torchclinic.observe.state.measurements import measure_operand, operand
+from torchclinic.script.lines import user_line
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

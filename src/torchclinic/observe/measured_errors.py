@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from torchclinic.observe.dataflow import Node
 from torchclinic.observe.records import LossCall
+from torchclinic.observe.state.dataflow import Node
 
 
 @dataclass(slots=True)

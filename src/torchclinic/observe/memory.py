@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from torchclinic.observe.dataflow import Node
-from torchclinic.observe.facts import is_plain, shares_memory
-from torchclinic.observe.lines import user_line
+from torchclinic.instruments.values import is_plain, shares_memory
 from torchclinic.observe.records import AxesRenamed, MutatedData, OverlappingWrite, PinnedStorage, SilentCopy
+from torchclinic.observe.state.dataflow import Node
+from torchclinic.script.lines import user_line
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -11,12 +11,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 
-from torchclinic.observe.dataflow import Node, tensors_in
-from torchclinic.observe.facts import finite_input, is_plain
-from torchclinic.observe.frames import forget_frames
-from torchclinic.observe.lines import user_line
-from torchclinic.observe.model_track import ModelTrack
+from torchclinic.instruments.values import finite_input, is_plain, tensors_in
 from torchclinic.observe.records import ForwardPass, InputFacts, LayerPass
+from torchclinic.observe.state.dataflow import Node
+from torchclinic.observe.state.model_track import ModelTrack
+from torchclinic.script.frames import forget_frames
+from torchclinic.script.lines import user_line
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

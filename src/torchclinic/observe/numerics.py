@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from torchclinic.observe.dataflow import Node, arguments_in
-from torchclinic.observe.facts import is_plain
-from torchclinic.observe.lines import user_line
+from torchclinic.instruments.values import arguments_in, is_plain
 from torchclinic.observe.records import NonFinite
+from torchclinic.observe.state.dataflow import Node
+from torchclinic.script.lines import user_line
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from torchclinic.instruments.values import tensors_in
 from torchclinic.observe.clamps import CLAMPS
-from torchclinic.observe.dataflow import REFLECTED, Node, make_node, tensors_in
-from torchclinic.observe.frames import Call
-from torchclinic.observe.lines import user_line
 from torchclinic.observe.losses import LOSSES
 from torchclinic.observe.memory import WRITES
 from torchclinic.observe.records import Elementwise, LayerPass, LossCall, SoftmaxUse
+from torchclinic.observe.state.dataflow import Node, make_node
+from torchclinic.script.frames import Call
+from torchclinic.script.lines import user_line
+from torchclinic.vocabulary import REFLECTED
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torchclinic.observe.dataflow import Node
-from torchclinic.observe.facts import is_plain
+from torchclinic.instruments.values import is_plain
 from torchclinic.observe.linear_terms import Seen, terms
+from torchclinic.observe.state.dataflow import Node
 
 MOST_WAITING = 32
 

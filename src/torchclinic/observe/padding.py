@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from torchclinic.observe.facts import is_plain
+from torchclinic.instruments.values import is_plain
 from torchclinic.observe.records import PaddingMask
 
 if TYPE_CHECKING:
-    from torchclinic.observe.dataflow import Node
     from torchclinic.observe.session import Session
+    from torchclinic.observe.state.dataflow import Node
 
 FORBIDDEN = -1e4  # scores at or below it have no share after a softmax
 MOST_LINES = 20

@@ -14,20 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from torchclinic.errors import InputError
+from torchclinic.instruments.layer_signal import Propagation
+from torchclinic.instruments.propagation import propagation
+from torchclinic.instruments.values import tensors_in
 from torchclinic.observe.answers import AnswerWatch
 from torchclinic.observe.carry_over import CarryOverWatch
-from torchclinic.observe.dataflow import tensors_in
-from torchclinic.observe.eval_pass import eval_pass, print_of
-from torchclinic.observe.frames import hushed
-from torchclinic.observe.layer_signal import Propagation
-from torchclinic.observe.mode_gap import KeptBatch, keep, label, mode_gap, normalizations
-from torchclinic.observe.propagation import propagation
+from torchclinic.observe.probes.eval_pass import eval_pass, print_of
+from torchclinic.observe.probes.mode_gap import KeptBatch, keep, label, mode_gap, normalizations
 from torchclinic.observe.records import EvalPass, ModeGap
+from torchclinic.script.frames import hushed
 
 if TYPE_CHECKING:
-    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.records import ForwardPass
     from torchclinic.observe.session import Session
+    from torchclinic.observe.state.model_track import ModelTrack
 
 LATER_STEP = 5  # the second look, after training has begun
 MOST_PARAMETERS = 30_000_000

@@ -17,13 +17,13 @@ from typing import IO, TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from torchclinic.observe.facts import is_plain
+from torchclinic.instruments.values import is_plain
 from torchclinic.observe.ranks import replicas
 from torchclinic.observe.records import ReplicaComparison
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
-    from torchclinic.observe.tracks import OptimizerTrack
+    from torchclinic.observe.state.tracks import OptimizerTrack
 
 SAMPLES = 16  # spread elements of each parameter and gradient
 MOST_LOOKS = 64  # that follow an exchange; further ones at doubling steps

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from torchclinic.observe.lines import user_line
 from torchclinic.observe.records import ScaledClip
+from torchclinic.script.lines import user_line
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

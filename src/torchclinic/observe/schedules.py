@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from torchclinic.observe.lines import user_line
 from torchclinic.observe.records import ScheduleMade, SchedulerRecord
+from torchclinic.script.lines import user_line
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

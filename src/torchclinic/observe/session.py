@@ -14,16 +14,13 @@ from typing import Any
 from torchclinic.observe.backward import BackwardWatch
 from torchclinic.observe.batches import BatchWatch
 from torchclinic.observe.between import Between
-from torchclinic.observe.budget import Budget
 from torchclinic.observe.checkpoints import CheckpointWatch
 from torchclinic.observe.clamps import ClampWatch
 from torchclinic.observe.class_weights import ClassWeightWatch
 from torchclinic.observe.compiling import CompileWatch
-from torchclinic.observe.dataflow import Dataflow
+from torchclinic.observe.depth.budget import Budget
 from torchclinic.observe.discarded import DiscardWatch
 from torchclinic.observe.draws import DrawWatch
-from torchclinic.observe.facts import Measurements
-from torchclinic.observe.frames import forget_doubles
 from torchclinic.observe.handmade import HandmadeLosses
 from torchclinic.observe.held_out import HeldOutWatch
 from torchclinic.observe.input_scales import InputScales
@@ -35,18 +32,20 @@ from torchclinic.observe.memory import MemoryWatch
 from torchclinic.observe.modules import ModuleWatch
 from torchclinic.observe.numerics import Numerics
 from torchclinic.observe.operations import OperationWatch
-from torchclinic.observe.origins import Origins
 from torchclinic.observe.own import Lightly, Own, Ungraded, Witness, transforming, unwatched
 from torchclinic.observe.padding import PaddingWatch
-from torchclinic.observe.patches import Patches
 from torchclinic.observe.probing import Probing
 from torchclinic.observe.ranks import RankWatch
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.replicas import ReplicaWatch
 from torchclinic.observe.scaling import ScaleWatch
 from torchclinic.observe.schedules import ScheduleWatch
-from torchclinic.observe.statistics import StatisticsWatch
+from torchclinic.observe.state.dataflow import Dataflow
+from torchclinic.observe.state.measurements import Measurements
+from torchclinic.observe.state.origins import Origins
+from torchclinic.observe.statistics.sampler import StatisticsWatch
 from torchclinic.observe.stepping import StepWatch
+from torchclinic.observe.taps.patches import Patches
 from torchclinic.observe.target_networks import TargetNetworkWatch
 from torchclinic.observe.target_scales import ScaleOfTargets
 from torchclinic.observe.training import TrainingWatch
@@ -54,6 +53,7 @@ from torchclinic.observe.unmeasured import UnmeasuredWatch
 from torchclinic.observe.updates import UpdateWatch
 from torchclinic.observe.windows import Windows
 from torchclinic.observe.workers import WorkerWatch
+from torchclinic.script.frames import forget_doubles
 
 FIRST_CALLS = 20_000  # of torch functions that a witness is shown before the first model; some 0.1 s
 TRANSFORMED = "torch.func transforms (vmap, grad) are used: what happens inside them was not observed"

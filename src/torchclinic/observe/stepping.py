@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from torchclinic.observe.frames import forget_frames
 from torchclinic.observe.own import ends_here
+from torchclinic.script.frames import forget_frames
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from torchclinic.observe.records import TargetNetwork
-from torchclinic.observe.tracks import ParameterTrack, refresh
+from torchclinic.observe.state.tracks import ParameterTrack, refresh
 
 if TYPE_CHECKING:
-    from torchclinic.observe.dataflow import Node
-    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.session import Session
+    from torchclinic.observe.state.dataflow import Node
+    from torchclinic.observe.state.model_track import ModelTrack
 
 MOST = 8
 HELD = 4_000_000  # elements of the parameters that are kept alive to look at them at the end

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from torchclinic.observe.facts import LIMIT, is_plain
+from torchclinic.instruments.values import LIMIT, is_plain
 from torchclinic.observe.records import RegressionTargets
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torchclinic.observe.dataflow import Node
 from torchclinic.observe.losses import LOSSES
 from torchclinic.observe.records import UnevenTerms
+from torchclinic.observe.state.dataflow import Node
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

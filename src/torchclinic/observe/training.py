@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from torchclinic.observe.dataflow import Node
-from torchclinic.observe.facts import is_plain
-from torchclinic.observe.lines import user_line, user_name
+from torchclinic.instruments.values import is_plain
 from torchclinic.observe.records import BackwardPass, ForwardPass, RetainedGraph, StepRecord, UnevenTerms
+from torchclinic.observe.state.dataflow import Node
+from torchclinic.observe.state.tracks import (
+    OptimizerTrack,
+    ParameterTrack,
+    graph_leaves,
+    initial_facts,
+    nonzero,
+    rows_equal,
+)
 from torchclinic.observe.terms import uneven
-from torchclinic.observe.tracks import OptimizerTrack, ParameterTrack, graph_leaves, initial_facts, nonzero, rows_equal
+from torchclinic.script.lines import user_line, user_name
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from torchclinic.observe.facts import is_plain
+from torchclinic.instruments.values import is_plain
 from torchclinic.observe.records import UnmeasuredStatistics
-from torchclinic.observe.tracks import ParameterTrack, sample
+from torchclinic.observe.state.tracks import ParameterTrack, sample
 
 if TYPE_CHECKING:
-    from torchclinic.observe.model_track import ModelTrack
     from torchclinic.observe.records import ForwardPass
     from torchclinic.observe.session import Session
+    from torchclinic.observe.state.model_track import ModelTrack
 
 MOST_COPIES = 8
 MOST_WRITES = 10_000

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from torchclinic.observe.facts import is_plain
-from torchclinic.observe.lines import user_line
+from torchclinic.instruments.values import is_plain
 from torchclinic.observe.records import ClipUse, DecayUse, HalfUse
-from torchclinic.observe.tracks import OptimizerTrack, nonzero
+from torchclinic.observe.state.tracks import OptimizerTrack, nonzero
+from torchclinic.script.lines import user_line
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

@@ -8,11 +8,11 @@ from torch import nn
 
 from torchclinic.observe.between import CALLS
 from torchclinic.observe.chains import find_cuts, find_retained
-from torchclinic.observe.dataflow import CallMode
-from torchclinic.observe.model_track import SAMPLES
 from torchclinic.observe.own import StopRun
+from torchclinic.observe.state.dataflow import CallMode
+from torchclinic.observe.state.model_track import SAMPLES
+from torchclinic.observe.state.tracks import refresh
 from torchclinic.observe.stepping import EARLY_BACKWARDS, EARLY_STEPS
-from torchclinic.observe.tracks import refresh
 
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session

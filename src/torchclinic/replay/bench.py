@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from torchclinic.observe.dataflow import plain_name
-from torchclinic.observe.patches import Patches
-from torchclinic.observe.tracks import graph_leaves
+from torchclinic.observe.state.tracks import graph_leaves
+from torchclinic.observe.taps.patches import Patches
 from torchclinic.replay.change import Change
 from torchclinic.replay.origins import WATCHED, Origins
 from torchclinic.replay.scores import LOSSES
 from torchclinic.replay.scoring import Scoring
 from torchclinic.replay.trial import Trial
+from torchclinic.vocabulary import plain_name
 
 
 class Enough(BaseException):

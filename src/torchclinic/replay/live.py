@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torchclinic._version import __version__
 from torchclinic.errors import InputError
 from torchclinic.examination import checkup
-from torchclinic.observe.guard import untouched
-from torchclinic.observe.propagation import split_batch
+from torchclinic.instruments.guard import untouched
+from torchclinic.instruments.propagation import split_batch
 from torchclinic.replay.bench import Bench
 from torchclinic.replay.change import changes, make, remedies
 from torchclinic.replay.planning import Attempt, choose_attempts

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from torchclinic.observe.patches import Patches
+from torchclinic.observe.taps.patches import Patches
 
 STRIDE = 7919  # a prime: seeds that a script counts up (seed + epoch) do not meet
 SPAN = 2**32  # numpy takes no larger seed

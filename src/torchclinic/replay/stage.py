@@ -18,7 +18,7 @@ import torch
 
 from torchclinic.errors import InputError
 from torchclinic.launcher import Target, as_main
-from torchclinic.observe.patches import Patches
+from torchclinic.observe.taps.patches import Patches
 from torchclinic.replay.bench import Bench, Enough
 from torchclinic.replay.change import changes, make
 from torchclinic.replay.reseeding import reseed

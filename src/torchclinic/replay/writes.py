@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from torchclinic.observe.patches import Patches
+from torchclinic.observe.taps.patches import Patches
 
 MOST_COPIED = 2**30  # bytes of written files that are copied before replays
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from torchclinic.observe.patches import Patches
+from torchclinic.observe.taps.patches import Patches
 from torchclinic.replay.trial import Trial
 from torchclinic.replay.writes import opens_for_writing
 

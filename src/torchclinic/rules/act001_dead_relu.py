@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from torchclinic.observe.records import RunRecord
-from torchclinic.observe.series import LayerSeries, Window
+from torchclinic.observe.records.layers import LayerSeries, Window
 from torchclinic.report.model import Finding, Value
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import require

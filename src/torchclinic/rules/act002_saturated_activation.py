@@ -20,7 +20,7 @@ from math import prod
 from statistics import median
 
 from torchclinic.observe.records import RunRecord
-from torchclinic.observe.series import SATURATING, LayerSeries
+from torchclinic.observe.records.layers import SATURATING, LayerSeries
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import MATRICES, models, relative_gradient, require, typical

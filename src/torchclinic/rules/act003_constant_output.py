@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from torchclinic.observe.records import RunRecord
-from torchclinic.observe.series import LayerSeries, Window
+from torchclinic.observe.records.layers import LayerSeries, Window
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import models, require

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torchclinic.observe.layer_signal import LayerSignal, Propagation
+from torchclinic.instruments.layer_signal import LayerSignal, Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule
 

@@ -16,7 +16,7 @@ He et al. 2015, arXiv:1502.01852, eq. 7-10; spread at finite width: Hanin and Ro
 import math
 from collections.abc import Iterator
 
-from torchclinic.observe.layer_signal import Propagation
+from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.drift import drifts
 from torchclinic.rules.rule import Rule, Specimen

@@ -16,7 +16,7 @@ Lu et al. 2019, arXiv:1903.06733, section 3; He et al. 2015, arXiv:1502.01852, s
 import math
 from collections.abc import Iterator
 
-from torchclinic.observe.layer_signal import Propagation
+from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 

@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
-from torchclinic.observe.layer_signal import Propagation
+from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import DEEP, changed

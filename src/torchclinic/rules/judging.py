@@ -8,7 +8,7 @@ from typing import Any
 
 from torchclinic.observe import records as seen
 from torchclinic.observe.records import RunRecord
-from torchclinic.observe.series import LayerSeries
+from torchclinic.observe.records.layers import LayerSeries
 from torchclinic.report.model import SEVERITIES, Finding, NotChecked
 from torchclinic.rules.rule import RuleModule, Undecided, discover
 

@@ -17,7 +17,7 @@ Goodfellow et al. 2016, Deep Learning, section 6.1; Saxe et al. 2014, arXiv:1312
 
 from collections.abc import Iterator
 
-from torchclinic.observe.layer_signal import Propagation
+from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import changed

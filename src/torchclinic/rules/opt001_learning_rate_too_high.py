@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from torchclinic.observe.records import OptimizerRecord, RunRecord
-from torchclinic.observe.series import LayerSeries
+from torchclinic.observe.records.layers import LayerSeries
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import RATED, changed

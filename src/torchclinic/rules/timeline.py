@@ -6,7 +6,7 @@ from statistics import median
 
 from torchclinic.observe.losses import LOSSES
 from torchclinic.observe.records import BackwardPass, LossDirection, OptimizerRecord, RunRecord
-from torchclinic.observe.series import LayerSeries, Window
+from torchclinic.observe.records.layers import LayerSeries, Window
 from torchclinic.rules.rule import Undecided
 
 MATRICES = frozenset(["Linear", "Bilinear", "Conv1d", "Conv2d", "Conv3d", "RNN", "LSTM", "GRU"])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from torchclinic.errors import InputError
-from torchclinic.observe.guard import untouched
+from torchclinic.instruments.guard import untouched
 from torchclinic.report.model import Finding, Report, Reported, Section, Table
 from torchclinic.surgery.freezing import is_held
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from torchclinic.observe.records.forwards import ModelRecord
+from torchclinic.observe.records.layers import LayerSeries
 from torchclinic.observe.records.optimizers import OptimizerRecord, StepRecord
 from torchclinic.observe.records.parameters import ParameterRecord
-from torchclinic.observe.series import LayerSeries
 
 
 @dataclass(slots=True)

@@ -1,0 +1,69 @@
+"""What is kept of one model: its modules and parameters, by name, and how it was called."""
+
+import weakref
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from torchclinic.observe.records import BatchRun, ForwardPass
+from torchclinic.script.lines import user_name
+
+SAMPLES = 3  # forwards of one tensor that are no accident; a loss and an accuracy make two
+
+
+class ModelTrack:
+    def __init__(self, model: nn.Module, index: int) -> None:
+        self.ref = weakref.ref(model)
+        self.index = index
+        self.kind = type(model).__name__
+        self.variable = user_name(model, 4)
+        self.calls = 0
+        self.training: bool | None = None  # the mode of its first forward with gradients
+        self.paths: dict[int, str] = {}
+        self.parameter_names: dict[int, str] = {}  # of all it ever had
+        self.current: set[int] = set()  # parameters when it was last read
+        self.owner_of: dict[int, tuple[int, str]] = {}  # parameter -> its module's id and type
+        self.sizes: list[tuple[str, str, int]] = []
+        self.siblings: dict[int, tuple[int, ...]] = {}  # module -> modules alike in the same container
+        self.parameters = 0
+        self.trainable = 0
+        self.tied = False
+        self.batches: list[BatchRun] = []
+        self.last_batch: tuple[float, ...] = ()
+        self.last_objects: tuple[int, ...] = ()
+        self.last_step = -1  # of that batch
+        self.passed = 0  # calls between observed steps
+        self._evaluated: list[tuple[ForwardPass, weakref.ref[Tensor]]] = []
+
+    def evaluated(self, forward: ForwardPass, tensors: list[Tensor]) -> None:
+        """Mark forwards of one tensor, one after the other: an average over dropout masks is asked for."""
+        last = self._evaluated[-1:]
+        if last and not (tensors and last[0][1]() is tensors[0] and last[0][0].step == forward.step):
+            self._evaluated.clear()
+        self._evaluated += [(forward, weakref.ref(tensor)) for tensor in tensors[:1]]
+        if len(self._evaluated) >= SAMPLES:
+            for other, _ in self._evaluated:
+                other.sampled = True
+
+    def read(self, model: nn.Module) -> None:
+        """Take down the names of modules and parameters as they are now."""
+        self.paths = {id(module): path for path, module in model.named_modules()}
+        self.sizes = []
+        self.current = {id(parameter) for parameter in model.parameters()}
+        uses: dict[int, set[str]] = {}
+        for path, module in model.named_modules():
+            own = list(module.named_parameters(recurse=False, remove_duplicate=False))
+            self.sizes.append((path, type(module).__name__, sum(p.numel() for _, p in own if not is_lazy(p))))
+            for name, parameter in own:
+                self.parameter_names.setdefault(id(parameter), f"{path}.{name}" if path else name)
+                self.owner_of.setdefault(id(parameter), (id(module), type(module).__name__))
+                uses.setdefault(id(parameter), set()).add(type(module).__name__)
+            if isinstance(module, nn.ModuleList | nn.ModuleDict):
+                children = list(module.children())
+                for child in children:
+                    alike = tuple(id(other) for other in children if type(other) is type(child) and other is not child)
+                    for inner in child.modules():
+                        self.siblings[id(inner)] = alike
+        self.tied = any("Embedding" in kinds and len(kinds) > 1 for kinds in uses.values())
+        self.parameters = sum(p.numel() for p in model.parameters() if not is_lazy(p))
+        self.trainable = sum(p.numel() for p in model.parameters() if p.requires_grad and not is_lazy(p))

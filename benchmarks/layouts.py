@@ -4,7 +4,7 @@
 
 Layouts are built as users build them: permute, slices with a step, expand, unfold, as_strided, squeeze, diagonal, ...
 torch itself is the judge of views and broadcasts; sets of byte addresses, listed one by one, judge the overlaps.
-`tests/test_layouts.py` runs the same checks on fewer layouts, with hypothesis choosing the numbers.
+`tests/tensors/test_layouts.py` runs the same checks on fewer layouts, with hypothesis choosing the numbers.
 """
 
 import argparse

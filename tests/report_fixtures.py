@@ -1,6 +1,7 @@
-"""A report that holds one of everything, and text that tries to break out of it."""
+"""A report that holds one of everything, and text that tries to break out of it; the keys that the format's document names."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from torchclinic.report.model import (
     Table,
 )
 
+FORMAT = Path(__file__).parents[1] / "docs" / "report-format.md"
 HOSTILE = "<script>alert(1)</script></style>\"'><img src=x onerror=alert(2)>{{ 7*7 }}[bold]\x1b[31m\x00"
 
 
@@ -76,3 +78,15 @@ def full_report(name: str = "fc1") -> Report:
         data={"lab": "sample", "seconds": 1.5},
         environment={"torch": "2.13.0", "host": name},
     )
+
+
+def documented_keys() -> dict[str, set[str]]:
+    """The first column of the tables of docs/report-format.md, by the name in their heading's backticks."""
+    keys: dict[str, set[str]] = {}
+    for line in FORMAT.read_text(encoding="utf8").splitlines():
+        if line.startswith("## "):
+            name = line.split("`")[1] if "`" in line else ""
+            keys[name] = set()
+        elif line.startswith("| `"):
+            keys[name].add(line.split("`")[1])
+    return keys

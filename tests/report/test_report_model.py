@@ -3,18 +3,16 @@
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from report_fixtures import full_report
+from report_fixtures import documented_keys, full_report
 from torchclinic.report.model import SCHEMA, Claim, Finding, NotChecked, Relation, Report, Section, worst_severity
 
 RELATIONS: tuple[Relation, ...] = ("==", "≈", "≥", "≤", ">", "<")
-FORMAT = Path(__file__).parents[1] / "docs" / "report-format.md"
 numbers = st.floats(-1e9, 1e9) | st.integers(-1000, 1000)
 tolerances = st.floats(0, 1e9)
 
@@ -132,15 +130,3 @@ def test_data_of_a_lab_stands_beside_the_fixed_keys():
     assert Report("t", not_checked=(NotChecked("C", "why"),)).to_dict()["not_checked"] == [
         {"code": "C", "reason": "why"}
     ]
-
-
-def documented_keys() -> dict[str, set[str]]:
-    """The first column of the tables of docs/report-format.md, by the name in their heading's backticks."""
-    keys: dict[str, set[str]] = {}
-    for line in FORMAT.read_text(encoding="utf8").splitlines():
-        if line.startswith("## "):
-            name = line.split("`")[1] if "`" in line else ""
-            keys[name] = set()
-        elif line.startswith("| `"):
-            keys[name].add(line.split("`")[1])
-    return keys

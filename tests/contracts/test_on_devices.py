@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from test_no_trace import fingerprint, plain_run
+from script_fixtures import fingerprint, plain_run
 from torchclinic.cli.main import main
 from torchclinic.launcher import Target, launch
 from torchclinic.observe.session import Session

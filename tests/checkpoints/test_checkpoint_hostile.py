@@ -14,7 +14,7 @@ import torchclinic as tc
 from torchclinic.checkpoints.opcodes import HANDLERS
 from torchclinic.errors import CheckpointError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CORPUS = sorted((ROOT / "tests/corpus/checkpoints").iterdir())
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from checkpoint_mutations import MARKER, hostile, mutate, seeds  # noqa: E402

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from report_fixtures import full_report
-from test_report_model import documented_keys
+from report_fixtures import documented_keys, full_report
 from torchclinic.cli.lab_pages import write_pages
 from torchclinic.errors import InputError
 from torchclinic.report.model import Claim, Report, Section

@@ -18,7 +18,7 @@ from torchclinic.tensors.broadcasting import Operand, result_dtype
 from torchclinic.tensors.lattice import reachable
 from torchclinic.tensors.layout import contiguous_stride
 
-BENCHMARK = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "layouts.py"))
+BENCHMARK = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "layouts.py"))
 CHECKS = BENCHMARK["CHECKS"]
 
 

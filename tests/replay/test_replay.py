@@ -591,7 +591,7 @@ def test_prove_refuses_what_cannot_work_in_a_sentence(wrong, said):
 
 
 def test_the_keys_of_a_proof_are_those_that_are_documented():
-    page = (Path(__file__).parents[1] / "docs" / "report-format.md").read_text(encoding="utf8")
+    page = (Path(__file__).parents[2] / "docs" / "report-format.md").read_text(encoding="utf8")
 
     def documented(name: str) -> list[str]:
         part = page.split(f": `{name}`\n")[1].split("\n## ")[0]

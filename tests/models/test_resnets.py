@@ -21,7 +21,7 @@ from torchclinic.models import weights
 from torchclinic.models.weights import Source
 
 # names and shapes of torchvision 0.29's networks
-KEYS = json.loads((Path(__file__).parent / "tables" / "resnet_keys.json").read_text())
+KEYS = json.loads((Path(__file__).parents[1] / "tables" / "resnet_keys.json").read_text())
 DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
 
 

@@ -16,7 +16,7 @@ from torchclinic.report.model import Claim, Report, Section, Table
 from torchclinic.report.text import MOST_ROWS, Printer, figure_text, report_text
 from torchclinic.report.wording import claim_values, expectation
 
-GOLDEN = Path(__file__).with_name("golden")
+GOLDEN = Path(__file__).parents[1] / "golden"
 OVERWRITE = "TORCHCLINIC_OVERWRITE_GOLDEN"
 
 

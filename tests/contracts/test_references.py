@@ -14,7 +14,7 @@ from torchclinic import theory
 FOUND_BY = re.compile(r"arXiv:\d{4}\.\d{4,5}|doi:10\.\d{4,}/\S+|PMLR \d+")
 PLACE = re.compile(r"\b(eq\.|section|theorem|algorithm|length map|correlation map|failure mode|derived)", re.IGNORECASE)
 NOT_FORMULAS = {"is_activation", "is_transposed", "derivative"}  # predicates, and autograd
-PAGE = Path(__file__).parents[1] / "docs" / "references.md"
+PAGE = Path(__file__).parents[2] / "docs" / "references.md"
 SOURCES = Path(torchclinic.__file__).parent
 
 

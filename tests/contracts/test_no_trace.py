@@ -1,6 +1,5 @@
 """A run that is observed is the run that is not: same bits, same output, and nothing of ours stays behind."""
 
-import hashlib
 import random
 import sys
 import warnings
@@ -16,6 +15,7 @@ from torch.nn.modules import module as module_globals
 from torch.optim import lr_scheduler
 from torch.utils.data import dataloader
 
+from script_fixtures import fingerprint, plain_run
 from torchclinic.launcher import Target, launch
 from torchclinic.observe.session import Session
 
@@ -149,35 +149,6 @@ for i in range(12):
 }  # fmt: skip
 
 
-def fingerprint(names: dict[str, Any]) -> str:
-    """Everything torch and the random streams hold at the end of a script, bit for bit."""
-    digest = hashlib.sha256()
-    for name in sorted(names):
-        value = names[name]
-        if isinstance(value, nn.Module):
-            for key, tensor in [*value.named_parameters(), *value.named_buffers()]:
-                digest.update(f"{name}.{key}{tensor.requires_grad}{tensor.grad is None}".encode() + raw(tensor))
-                digest.update(b"" if tensor.grad is None else raw(tensor.grad))
-            digest.update(str([module.training for module in value.modules()]).encode())
-            hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_state_dict_hooks")
-            digest.update(str([len(getattr(m, hook)) for m in value.modules() for hook in hooks]).encode())
-        elif isinstance(value, torch.Tensor):
-            digest.update(name.encode() + raw(value))
-        elif isinstance(value, torch.optim.Optimizer):
-            for state in value.state.values():
-                for key, item in state.items() if isinstance(state, dict) else ():
-                    digest.update(key.encode() + (raw(item) if isinstance(item, torch.Tensor) else str(item).encode()))
-            digest.update(str([group["lr"] for group in value.param_groups]).encode())
-    digest.update(raw(torch.get_rng_state()) + repr(random.getstate()).encode() + np.random.get_state()[1].tobytes())
-    return digest.hexdigest()
-
-
-def raw(tensor: torch.Tensor) -> bytes:
-    return tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes() if tensor.numel() and tensor.dim() else repr(
-        tensor.detach().tolist()
-    ).encode()  # fmt: skip
-
-
 def torch_as_it_is() -> list[Any]:
     """What an observation replaces or registers."""
     owners = [
@@ -201,14 +172,6 @@ def torch_as_it_is() -> list[Any]:
     ]
     modes = len(torch.overrides._get_current_function_mode_stack())
     return [own, functions, hooks, optimizer_hooks, modes, torch.is_grad_enabled(), sys.argv, list(sys.path)]
-
-
-def plain_run(path: Path, names: dict[str, Any]) -> None:
-    """As Python would, with the endings a script may have."""
-    try:
-        exec(compile(path.read_text(), str(path), "exec"), names)
-    except (Exception, SystemExit, KeyboardInterrupt):  # noqa: BLE001 - every ending counts
-        return
 
 
 @pytest.fixture(autouse=True)

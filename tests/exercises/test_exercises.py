@@ -28,7 +28,7 @@ from torchclinic.exercises.grading import Grade, grade
 from torchclinic.exercises.observation import Observation, observe
 from torchclinic.report.model import Claim
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RAN: dict[str, Observation] = {}  # every source is run once, whichever tests look at it
 
 

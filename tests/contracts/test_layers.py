@@ -12,7 +12,7 @@ from importlinter.cli import lint_imports
 
 import torchclinic
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def python(code: str) -> str:

@@ -13,7 +13,7 @@ from torchclinic.labs.lab import Lab, Options
 from torchclinic.report.model import Report
 
 SCRIPTS = [(entry.name, script) for entry in catalogue.ALL for script in entry.scripts]
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def run_cli(*arguments: str) -> int:

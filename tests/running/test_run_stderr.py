@@ -235,9 +235,8 @@ def test_warnings_warn_is_put_back() -> None:
 
 
 def test_every_module_that_wraps_a_function_of_torch_hides_its_frames() -> None:
-    folder = Path(frames.__file__).parent
-    wrapping = {
-        path for path in folder.glob("*.py") if "def wrap_" in path.read_text() or "def _wrap_" in path.read_text()
-    }
+    here = Path(frames.__file__)
+    files = [here, *(here.parents[1] / "observe").rglob("*.py")]
+    wrapping = {path for path in files if "def wrap_" in path.read_text() or "def _wrap_" in path.read_text()}
     assert len(wrapping) > 5
     assert {path.name for path in wrapping if not frames.is_own(compile("", str(path), "exec"))} == set()

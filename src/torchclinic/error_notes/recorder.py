@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from torchclinic.instruments.tracing import call_name
-from torchclinic.script.source import Line, user_line
+from torchclinic.script.lines import Line, line_of
 
 KEPT = 20_000  # events; older ones are forgotten
 _CUTS = frozenset(
@@ -90,7 +90,7 @@ class Recorder(TorchFunctionMode):
     def _note(self, kind: Kind, call: str, tensor: Any) -> None:
         if isinstance(tensor, Tensor):
             version = 0 if tensor.is_inference() else tensor._version
-            where = user_line(sys._getframe(1))
+            where = line_of(sys._getframe(1))
             self._events.append(Event(kind, call, where, weakref.ref(tensor), tuple(tensor.shape), version))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchclinic.script.source import Line, is_user_file
+from torchclinic.script.lines import Line, is_user_file
 
 _VIEW_METHODS = frozenset(
     ["permute", "transpose", "swapaxes", "movedim", "t", "unsqueeze", "squeeze", "expand", "detach"]

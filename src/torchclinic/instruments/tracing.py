@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from torchclinic.errors import InputError
 from torchclinic.report.model import Block, Prose, Section, Table
-from torchclinic.script.source import Line, user_line
+from torchclinic.script.lines import Line, line_of
 from torchclinic.tensors.explanation import Explanation, plural
 from torchclinic.tensors.layout import Layout
 from torchclinic.units import format_nbytes
@@ -203,7 +203,7 @@ class _Recorder(TorchDispatchMode):
         targets = [args[place] for place in written if place < len(args)] if written else None
         nbytes = 0 if kind == "view" else _nbytes(targets or result)
         overlap = targets is not None and any(_overlaps(target) for target in targets)
-        where = user_line(sys._getframe(1))
+        where = line_of(sys._getframe(1))
         self.operations.append(Operation(name, kind, nbytes, where, self._calls.current, breaks, overlap))
         return result
 

@@ -2,31 +2,61 @@
 
 import ast
 import linecache
+import os
 import sys
 import sysconfig
 from functools import cache
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import NamedTuple
 
 import torch
 
 from torchclinic.script.frames import is_own
 
+_PACKAGE = Path(__file__).parents[1]
+_LABS = str(_PACKAGE / "labs") + os.sep  # readable scripts, which stand for the user's
 _FOREIGN = tuple(
     {
         *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
         str(Path(torch.__file__).parent),
-        str(Path(__file__).parents[1]),
+        str(_PACKAGE),
     }
 )
 
 
+class Line(NamedTuple):
+    file: str
+    number: int
+
+    @property
+    def text(self) -> str:
+        """The source of the line, without indentation; empty where the file is not known."""
+        return linecache.getline(self.file, self.number).strip()
+
+    def __str__(self) -> str:
+        inside = Path(self.file).is_relative_to(Path.cwd())
+        return f"{short_name(self.file) if inside else Path(self.file).name}:{self.number}"
+
+
+NOWHERE = Line("", 0)
+
+
 @cache
 def is_user_file(filename: str) -> bool:
-    """Neither torch, torchclinic, the standard library nor an installed package; a notebook cell counts."""
+    """Neither torch, torchclinic, the standard library nor an installed package; a notebook cell and stdin count."""
     if filename.startswith("<"):
-        return filename.startswith("<ipython")
-    return not filename.startswith(_FOREIGN)
+        return filename.startswith(("<ipython", "<stdin>"))
+    return filename.startswith(_LABS) or not filename.startswith(_FOREIGN)
+
+
+def line_of(frame: FrameType | None) -> Line:
+    """The line of the innermost frame, from `frame` outwards, that is the user's."""
+    while frame is not None:
+        if is_user_file(frame.f_code.co_filename):
+            return Line(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back
+    return NOWHERE
 
 
 @cache

@@ -27,10 +27,10 @@ from collections.abc import Callable
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchclinic.observe.windows import EARLY_SAMPLES
 
 from torchclinic.models.resnet import resnet18
 from torchclinic.observe.session import Session
-from torchclinic.observe.windows import EARLY_SAMPLES
 
 MODES = ("budget", "statistics", "full")
 LIMITS = {"resnet18": 1.05, "transformer": 1.05, "cnn": 1.05, "mlp": 1.10}
@@ -101,7 +101,7 @@ def train(name: str, mode: str, device: str) -> None:
     session = None
     if mode != "plain":
         session = Session(budget=0.05 if mode == "budget" else 1e9)
-        session.every_step = mode == "full"
+        session.schedule.every_step = mode == "full"
         if mode == "statistics":
             session.budget.due = lambda step: False  # type: ignore[method-assign]
         session.resume()

@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "faults"))
 
 from run_all import HERE, share
 
-from torchclinic.launcher import Target
 from torchclinic.replay.change import changes, remedies
 from torchclinic.replay.planning import Attempt
 from torchclinic.replay.scripts import Surroundings, prove_script
+from torchclinic.running.launcher import Target
 
 NOISE = "sham-other-numbers"  # the sham that does move the scores
 

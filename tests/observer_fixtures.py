@@ -8,17 +8,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
 
 
 def observe(run: Callable[[], Any], **options: Any) -> tuple[Session, Any]:
     """The session that watched `run`, every step in full, and what `run` returned."""
     session = Session(budget=1.0, **options)
-    session.every_step = True
+    session.schedule.every_step = True
     with session:
         result = run()
-    assert session.run.limits == []
+    assert session.state.limits == []
     return session, result
+
+
+def records_of(session: Session, kind: Any) -> list[Any]:
+    """The records of one kind that are known so far."""
+    return collect(session).of(kind)
 
 
 def seeded(run: Callable[[], Any]) -> tuple[Any, list[Any]]:

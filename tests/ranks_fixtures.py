@@ -27,7 +27,7 @@ def observed_ranks(path: Path, ranks: int = 2, *options: str) -> dict[str, Any]:
 _EACH = """
 import json, os, sys
 import torch
-from torchclinic.launcher import Target, launch
+from torchclinic.running.launcher import Target, launch
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
 from torchclinic.rules.judging import judge

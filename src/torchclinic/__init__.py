@@ -15,7 +15,7 @@ _HOME = {
     "Report": "report.model",
     "aliasing": "tensors.aliasing",
     "avg_pool2d": "cnn.pool",
-    "checkup": "examination",
+    "checkup": "running.checkup",
     "conv2d": "cnn.conv",
     "cut_head": "surgery.heads",
     "explain": "tensors.inspection",
@@ -25,23 +25,23 @@ _HOME = {
     "explain_reshape": "tensors.reordering",
     "explain_view": "tensors.views",
     "freeze": "surgery.freezing",
-    "initialize": "initialization",
+    "initialize": "surgery.initialization",
     "inspect_checkpoint": "checkpoints.inspection",
-    "load_ipython_extension": "notebook",
+    "load_ipython_extension": "running.notebook",
     "max_pool2d": "cnn.pool",
-    "monitor": "monitoring",
+    "monitor": "running.monitoring",
     "parameter_groups": "surgery.freezing",
     "propagation": "instruments.propagation",
     "prove": "replay.live",
     "receptive_field": "instruments.receptive_field",
     "replace_head": "surgery.heads",
     "replace_stem": "surgery.stems",
-    "stress_test": "stress",
+    "stress_test": "instruments.stress",
     "summary": "instruments.summary",
     "trace": "instruments.tracing",
     "unfreeze": "surgery.freezing",
     "unfreeze_next": "surgery.freezing",
-    "unload_ipython_extension": "notebook",
+    "unload_ipython_extension": "running.notebook",
     "verify_frozen": "surgery.proof",
 }
 
@@ -53,27 +53,27 @@ if TYPE_CHECKING:
     from torchclinic.cnn.pool import avg_pool2d as avg_pool2d
     from torchclinic.cnn.pool import max_pool2d as max_pool2d
     from torchclinic.error_notes import explain_errors as explain_errors
-    from torchclinic.examination import checkup as checkup
-    from torchclinic.initialization import initialize as initialize
     from torchclinic.instruments.propagation import propagation as propagation
     from torchclinic.instruments.receptive_field import receptive_field as receptive_field
+    from torchclinic.instruments.stress import stress_test as stress_test
     from torchclinic.instruments.summary import summary as summary
     from torchclinic.instruments.tracing import trace as trace
-    from torchclinic.monitoring import monitor as monitor
-    from torchclinic.notebook import load_ipython_extension as load_ipython_extension
-    from torchclinic.notebook import unload_ipython_extension as unload_ipython_extension
     from torchclinic.replay.live import prove as prove
     from torchclinic.report.model import Claim as Claim
     from torchclinic.report.model import Figure as Figure
     from torchclinic.report.model import Finding as Finding
     from torchclinic.report.model import Report as Report
-    from torchclinic.stress import stress_test as stress_test
+    from torchclinic.running.checkup import checkup as checkup
+    from torchclinic.running.monitoring import monitor as monitor
+    from torchclinic.running.notebook import load_ipython_extension as load_ipython_extension
+    from torchclinic.running.notebook import unload_ipython_extension as unload_ipython_extension
     from torchclinic.surgery.freezing import freeze as freeze
     from torchclinic.surgery.freezing import parameter_groups as parameter_groups
     from torchclinic.surgery.freezing import unfreeze as unfreeze
     from torchclinic.surgery.freezing import unfreeze_next as unfreeze_next
     from torchclinic.surgery.heads import cut_head as cut_head
     from torchclinic.surgery.heads import replace_head as replace_head
+    from torchclinic.surgery.initialization import initialize as initialize
     from torchclinic.surgery.proof import verify_frozen as verify_frozen
     from torchclinic.surgery.stems import replace_stem as replace_stem
     from torchclinic.tensors.aliasing import aliasing as aliasing

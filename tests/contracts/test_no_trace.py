@@ -16,8 +16,8 @@ from torch.optim import lr_scheduler
 from torch.utils.data import dataloader
 
 from script_fixtures import fingerprint, plain_run
-from torchclinic.launcher import Target, launch
 from torchclinic.observe.session import Session
+from torchclinic.running.launcher import Target, launch
 
 HEAD = """
 import copy, random, sys
@@ -201,8 +201,8 @@ def test_an_observed_run_is_bit_identical(
     assert capsys.readouterr().out == said
     assert fingerprint(outcome.names) == expected
     assert torch_as_it_is() == before
-    assert session.run.limits == []
-    assert session.training.backwards > 0
+    assert session.state.limits == []
+    assert session.state.clock.backwards > 0
 
 
 def test_the_fingerprint_sees_a_single_bit() -> None:

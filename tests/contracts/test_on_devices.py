@@ -12,8 +12,8 @@ import torch
 
 from script_fixtures import fingerprint, plain_run
 from torchclinic.cli.main import main
-from torchclinic.launcher import Target, launch
 from torchclinic.observe.session import Session
+from torchclinic.running.launcher import Target, launch
 
 DEVICES = [
     "cpu",

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ranks_fixtures import observed_ranks
-from torchclinic.launcher import Target, launch
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
 from torchclinic.report.model import Finding
 from torchclinic.rules.judging import CAUSES, judge
 from torchclinic.rules.rule import RuleModule, Specimen, discover
+from torchclinic.running.launcher import Target, launch
 
 HEADINGS = ("## What it means", "## Evidence", "## When this is fine", "## Fix", "## References")
 RULES = [pytest.param(module, id=module.RULE.code) for module in discover()]

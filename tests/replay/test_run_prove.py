@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from torchclinic.cli.main import main
-from torchclinic.launcher import Target
 from torchclinic.replay.change import changes
 from torchclinic.replay.planning import Attempt
 from torchclinic.replay.scripts import Surroundings, prove_script
+from torchclinic.running.launcher import Target
 
 SOFTMAX = """
 import os, sys, torch

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from torchclinic.corrections import _CORRECTIONS, with_correction
-from torchclinic.launcher import Target, launch
+from torchclinic.diagnosis.corrections import _CORRECTIONS, with_correction
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
 from torchclinic.report.model import Finding
 from torchclinic.rules.judging import judge
 from torchclinic.rules.rule import RuleModule, discover
 from torchclinic.rules.specimens import CLASSIFIER, changed
+from torchclinic.running.launcher import Target, launch
 
 CORRECTED = [module for module in discover() if module.RULE.code in _CORRECTIONS]
 

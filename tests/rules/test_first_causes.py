@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from torchclinic.launcher import Target, launch
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
 from torchclinic.report.model import Finding
 from torchclinic.rules.judging import judge
+from torchclinic.running.launcher import Target, launch
 
 THROWN = """
 import torch

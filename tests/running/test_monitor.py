@@ -70,13 +70,13 @@ def test_an_error_of_ours_ends_the_observation_and_not_the_training(monkeypatch:
     def broken(*_: Any) -> None:
         raise RuntimeError("ours")
 
-    monkeypatch.setattr(session.training, "before_backward", broken)
+    monkeypatch.setattr(session.state.training, "backward_begins", broken)
     with session:
         for _ in range(3):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(x), y).backward()
             optimizer.step()
-    assert "ours" in session.run.limits[0]
+    assert "ours" in session.state.limits[0]
     assert model[0].weight.grad is not None
 
 

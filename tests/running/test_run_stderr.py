@@ -10,8 +10,8 @@ import torch
 
 from torchclinic.error_notes import explanation_for
 from torchclinic.error_notes.recorder import Recorder
-from torchclinic.launcher import Target, launch
 from torchclinic.observe.session import Session
+from torchclinic.running.launcher import Target, launch
 from torchclinic.script import frames
 
 HEAD = """

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 import torchclinic as tc
 from torchclinic import theory
 from torchclinic.errors import InputError
-from torchclinic.initialization import looks_fresh
 from torchclinic.models.resnet import BasicBlock, ResNet
+from torchclinic.surgery.initialization import looks_fresh
 
 
 class Functional(nn.Module):

@@ -23,8 +23,8 @@ def command(
 
     Exit code: the script's own if it failed, else 1 if something at or above --fail-on was found, else 0.
     """
-    from torchclinic.examination import FirstSteps
     from torchclinic.observe.session import Session
+    from torchclinic.running.checkup import FirstSteps
 
     session = Session(budget=1.0)
     session.wants_stop = FirstSteps()

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from torchclinic.cli.output import report_options, with_schema, write_report
-from torchclinic.last_word import LastWord
+from torchclinic.running.last_word import LastWord
 
 if TYPE_CHECKING:
-    from torchclinic.launcher import Outcome
     from torchclinic.observe.session import Session
     from torchclinic.replay.scripts import Proofs, Surroundings
     from torchclinic.report.model import Finding, Report
+    from torchclinic.running.launcher import Outcome
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 FIRST_REPORT = 12  # steps
@@ -134,7 +134,7 @@ class Outputs:
         html_file: Path | None,
         checkup: bool = False,
     ) -> None:
-        from torchclinic.launcher import Target
+        from torchclinic.running.launcher import Target
 
         self.target = Target(script[0], script[1:], is_module)
         self.style, self.fail_on, self.checkup = style, fail_on, checkup
@@ -148,7 +148,7 @@ class Outputs:
         self.prove: Proving | None = None
 
     def run(self, session: "Session") -> int:
-        from torchclinic.launcher import launch
+        from torchclinic.running.launcher import launch
 
         status = StatusLine() if sys.stderr.isatty() and self.style == "text" else None
         first = not int(os.environ.get("RANK", "0"))
@@ -171,14 +171,14 @@ class Outputs:
 
     def tell(self, session: "Session", last_word: LastWord) -> None:
         """What a kill would leave unsaid: the step and the loss each second, the report at doubling times."""
-        values = session.backward.values
+        values = session.state.losses.values
         loss = values[-1] if values and math.isfinite(values[-1]) else None
         message: dict[str, Any] = {"step": session.step, "loss": loss}
         if session.step >= FIRST_REPORT and session.budget.elapsed >= self.next_report:
             self.next_report = 2 * session.budget.elapsed
+            from torchclinic.diagnosis.report import build_report
             from torchclinic.observe.collecting import collect
             from torchclinic.rules.judging import judge
-            from torchclinic.run_report import build_report
 
             run = collect(session)
             verdict = judge(run, select=self.select, ignore=self.ignore)
@@ -189,9 +189,9 @@ class Outputs:
 
     def deliver(self, session: "Session", outcome: "Outcome", prove: Proving | None = None) -> None:
         """Write and print the report (on the first rank only, where several run)."""
+        from torchclinic.diagnosis.report import build_report, github_lines
         from torchclinic.observe.collecting import collect
         from torchclinic.rules.judging import confirmed_first, judge
-        from torchclinic.run_report import build_report, github_lines
 
         run = collect(session)
         if outcome.children:
@@ -292,6 +292,6 @@ class StatusLine:
         now = time.monotonic()
         if now - self._shown > 0.25:
             self._shown = now
-            loss = f", loss {session.backward.values[-1]:.4g}" if session.backward.values else ""
+            loss = f", loss {session.state.losses.values[-1]:.4g}" if session.state.losses.values else ""
             sys.stderr.write(f"\r\x1b[2Ktorchclinic: step {session.step}{loss}\r")
             sys.stderr.flush()

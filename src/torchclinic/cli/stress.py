@@ -19,7 +19,7 @@ def command(run: Path, image: Path, repetitions: int, seed: int, json_file: Path
     Exit code 1 if eval mode does not repeat itself or the model could not be handed back as it was.
     """
     from torchclinic.data import normalize, read_digit
-    from torchclinic.stress import stress_test
+    from torchclinic.instruments.stress import stress_test
     from torchclinic.training import load_run
 
     model, _ = load_run(run)

@@ -114,7 +114,7 @@ class Meter:
 
         def enter(module: Any, inputs: tuple[Any, ...]) -> None:
             self._depth += 1
-            if self._depth == 1 and not self._session.quiet and any(True for _ in module.parameters()):
+            if self._depth == 1 and not self._session.state.clock.quiet and any(True for _ in module.parameters()):
                 size = next((value.numel() for value in inputs if isinstance(value, torch.Tensor)), 0)
                 self.fed += size
                 self.trained += size * torch.is_grad_enabled()
@@ -131,10 +131,10 @@ class Meter:
 
 
 def main(script: str, answer: str) -> None:
-    from torchclinic.launcher import Outcome, Target, launch
     from torchclinic.observe.collecting import collect
     from torchclinic.observe.session import Session
     from torchclinic.rules.judging import judge
+    from torchclinic.running.launcher import Outcome, Target, launch
 
     session, path = Session(budget=1.0), Path(answer).absolute()
     meter = Meter(session)

@@ -1,47 +1,25 @@
 """What a script's exception says, read from its traceback."""
 
-from types import FrameType
-from typing import TYPE_CHECKING
-
-import torch
-from torch import Tensor
-
-from torchclinic.observe.losses import LOSSES, fill_loss
-from torchclinic.observe.records import Failure, LossCall
-from torchclinic.observe.state.measurements import operand
+from torchclinic.observe.events import ScriptRaised
+from torchclinic.observe.session import Session
 from torchclinic.script.lines import line_of_traceback
+from torchclinic.vocabulary import LOSSES
 
-if TYPE_CHECKING:
-    from torchclinic.observe.session import Session
+_FUNCTIONAL = "torch/nn/functional.py"
 
 
-def note_failure(session: "Session", error: BaseException) -> None:
-    """Record the exception; if a loss function raised it, record its operands too."""
-    operation = ""
-    line = line_of_traceback(error.__traceback__)
+def note_failure(session: Session, error: BaseException) -> None:
+    """Tell of the exception, and of the function of torch.nn.functional in which it was raised, if it was in one."""
+    frames = []
     step = error.__traceback__
     while step is not None:
-        if step.tb_frame.f_code.co_filename.endswith("torch/nn/functional.py"):
-            operation = step.tb_frame.f_code.co_name
-            if operation in LOSSES:
-                _loss(session, operation, step.tb_frame, line)
-                break
+        if step.tb_frame.f_code.co_filename.endswith(_FUNCTIONAL):
+            frames.append(step.tb_frame)
         step = step.tb_next
-    session.run.failure = Failure(type(error).__name__, str(error), line, operation)
-
-
-def _loss(session: "Session", function: str, frame: FrameType, line: str) -> None:
-    prediction, target = frame.f_locals.get("input"), frame.f_locals.get("target")
-    if not isinstance(prediction, Tensor) or not isinstance(target, Tensor):
-        return
-    if any(call.failed for call in session.losses.calls):
-        return
-    untrained = session.step == 0
-    call = LossCall(
-        function, session.step, line, "", True, untrained, False, operand(prediction), operand(target), failed=True
-    )
-    call.options = {"ignore_index": frame.f_locals.get("ignore_index", -100)}
-    with torch.no_grad():
-        fill_loss(call, prediction, target, session.measurements)
-        session.measurements.flush()
-    session.losses.calls.append(call)
+    losses = [frame for frame in frames if frame.f_code.co_name in LOSSES]
+    frame = losses[0] if losses else frames[-1] if frames else None
+    function, arguments = ("", {}) if frame is None else (frame.f_code.co_name, dict(frame.f_locals))
+    with session.own.work():
+        line = line_of_traceback(error.__traceback__)
+        session.bus.tell(ScriptRaised(type(error).__name__, str(error), line, function, arguments))
+        session.state.measurements.flush()

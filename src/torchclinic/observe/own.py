@@ -3,20 +3,19 @@
 import os
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from torchclinic.observe.session import Session
+GiveUp = Callable[[Exception], None]
 
 
-class Own:
+class Work:
     """Our own work: no function mode, no gradients, and an error of ours ends the observation, never the script."""
 
-    def __init__(self, session: "Session") -> None:
-        self._session = session
+    def __init__(self, give_up: GiveUp) -> None:
+        self._give_up = give_up
 
     def __enter__(self) -> None:
         self._grad = torch.is_grad_enabled()
@@ -27,27 +26,27 @@ class Own:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         torch._C._set_grad_enabled(self._grad)
         self._functions.__exit__(kind, error, tb)
-        return ends_here(self._session, error)
+        return ours(error, self._give_up)
 
 
-class Lightly:
-    """Our own work where no mode sees it, gradients may be recorded, and few operations are called: errors are ours alone."""
+class Notes:
+    """The same where no mode sees it, gradients may be recorded, and few operations are called."""
 
-    def __init__(self, session: "Session") -> None:
-        self._session = session
+    def __init__(self, give_up: GiveUp) -> None:
+        self._give_up = give_up
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
-        return error is not None and ends_here(self._session, error)
+        return error is not None and ours(error, self._give_up)
 
 
-class Ungraded:
-    """Our own operations where no function mode of the user's sees them: no gradients, and errors are ours alone."""
+class Arithmetic:
+    """The same for operations of ours where no function mode sees them: no gradients."""
 
-    def __init__(self, session: "Session") -> None:
-        self._session = session
+    def __init__(self, give_up: GiveUp) -> None:
+        self._give_up = give_up
         self._grad = True
 
     def __enter__(self) -> None:
@@ -56,14 +55,34 @@ class Ungraded:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         torch._C._set_grad_enabled(self._grad)
-        return error is not None and ends_here(self._session, error)
+        return error is not None and ours(error, self._give_up)
 
 
-def ends_here(session: "Session", error: BaseException | None) -> bool:
+class Own:
+    """The three ways; the cheaper ones where no mode would see what they call."""
+
+    def __init__(self, give_up: GiveUp) -> None:
+        self._give_up = give_up
+        self._notes, self._arithmetic = Notes(give_up), Arithmetic(give_up)
+
+    def work(self) -> Work:
+        return Work(self._give_up)
+
+    def notes(self) -> Notes | Work:
+        return self._notes if unwatched() else Work(self._give_up)
+
+    def arithmetic(self) -> Arithmetic | Work:
+        return self._arithmetic if unwatched() else Work(self._give_up)
+
+    def ends_here(self, error: BaseException | None) -> bool:
+        return ours(error, self._give_up)
+
+
+def ours(error: BaseException | None, give_up: GiveUp) -> bool:
     """Whether an error of ours ends the observation instead of being raised in the user's program."""
     if not isinstance(error, Exception) or os.environ.get("TORCHCLINIC_STRICT"):
         return False
-    session.give_up(error)
+    give_up(error)
     return True
 
 

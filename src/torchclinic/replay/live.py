@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from torchclinic._version import __version__
 from torchclinic.errors import InputError
-from torchclinic.examination import checkup
 from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.propagation import split_batch
 from torchclinic.replay.bench import Bench
@@ -21,6 +20,7 @@ from torchclinic.replay.scripts import Proofs
 from torchclinic.replay.trial import Trial
 from torchclinic.replay.verdicts import FEWEST_SEEDS, QUANTILES, weigh
 from torchclinic.report.model import Finding, NotChecked, Report
+from torchclinic.running.checkup import checkup
 
 MOST_SEEDS = max(QUANTILES) + 1
 Optimizer = torch.optim.Optimizer

@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Any
 
 from torchclinic.errors import InputError
-from torchclinic.launcher import Target
 from torchclinic.replay.planning import SEEDS, Attempt, make_plan
 from torchclinic.replay.trial import Trial
 from torchclinic.replay.verdicts import Proof, weigh
+from torchclinic.running.launcher import Target
 
 FIRST_SHARE = 0.3  # of the budget that the first replay, which measures the others' cost, may take
 START_SECONDS = 120.0  # for a process to load torch, on the slowest disk

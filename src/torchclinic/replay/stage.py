@@ -17,13 +17,13 @@ from typing import Any
 import torch
 
 from torchclinic.errors import InputError
-from torchclinic.launcher import Target, as_main
 from torchclinic.observe.taps.patches import Patches
 from torchclinic.replay.bench import Bench, Enough
 from torchclinic.replay.change import changes, make
 from torchclinic.replay.reseeding import reseed
 from torchclinic.replay.trial import Trial
 from torchclinic.replay.written_files import watch_files
+from torchclinic.running.launcher import Target, as_main
 
 GRACE_SECONDS = 3.0  # a replay stops itself at its limit; one that hangs is ended so much later
 POLL_SECONDS = 0.02

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Iterator
 from statistics import median
 
-from torchclinic.observe.losses import LOSSES
 from torchclinic.observe.records import BackwardPass, LossDirection, OptimizerRecord, RunRecord
 from torchclinic.observe.records.layers import LayerSeries, Window
 from torchclinic.rules.rule import Undecided
+from torchclinic.vocabulary import LOSSES
 
 MATRICES = frozenset(["Linear", "Bilinear", "Conv1d", "Conv2d", "Conv3d", "RNN", "LSTM", "GRU"])
 

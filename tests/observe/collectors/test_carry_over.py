@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from torchclinic.launcher import Target, launch
-from torchclinic.observe.carry_over import agreement
 from torchclinic.observe.collecting import collect
+from torchclinic.observe.probes.carry_over import agreement
 from torchclinic.observe.records import Agreement, CarryOver
 from torchclinic.observe.session import Session
 from torchclinic.rules.dat005_labels_unrelated import check, healthy, sick
 from torchclinic.rules.judging import Verdict, judge
 from torchclinic.rules.rule import Undecided
 from torchclinic.rules.specimens import changed
+from torchclinic.running.launcher import Target, launch
 
 BINARY = (
     ("nn.Linear(128, 2)", "nn.Linear(128, 1)"),

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from torchclinic.launcher import Target, launch
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.records import BackwardPass, LossCall, RegressionTargets, RunRecord
 from torchclinic.observe.session import Session
 from torchclinic.rules.judging import Verdict, judge
+from torchclinic.running.launcher import Target, launch
 
 HEAD = """
 import torch
@@ -79,7 +79,7 @@ def record(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> RunRec
     session = Session()
     outcome = launch(Target(str(path)), session, lambda outcome: None)
     assert outcome.exit_code == 0, outcome.note
-    assert session.run.limits == []
+    assert session.state.limits == []
     return collect(session)
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from torchclinic.launcher import Target, launch
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
 from torchclinic.rules.judging import judge
 from torchclinic.rules.specimens import CLASSIFIER
+from torchclinic.running.launcher import Target, launch
 
 HELD_OUT = {
     "printed": 'print("test accuracy", (model(x[40:]).argmax(1) == y[40:]).float().mean())',

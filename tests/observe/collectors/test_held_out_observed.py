@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from observer_fixtures import assert_no_trace, bits_of, observe
-from torchclinic.observe.held_out import HeldOutWatch, held_out_name
+from observer_fixtures import assert_no_trace, bits_of, observe, records_of
+from torchclinic.observe.collectors.data.held_out import held_out_name
 from torchclinic.observe.records import HeldOutUse
 from torchclinic.observe.session import Session
 
@@ -30,7 +30,7 @@ def row_bytes(tensor: Tensor) -> list[bytes]:
 
 
 def uses_of(session: Session) -> list[HeldOutUse]:
-    return list(session.held_out.uses.values())
+    return list(records_of(session, HeldOutUse))
 
 
 class Trainer:
@@ -207,18 +207,18 @@ def test_the_name_of_the_loader_names_its_batches() -> None:
 def test_nothing_is_recorded_by_a_dead_or_suspended_session() -> None:
     x, task = torch.randn(20, 4), Trainer()
     session = Session(budget=1.0)
-    session.every_step = True
+    session.schedule.every_step = True
     with session:
         task.train(x)
         session.suspend()
         task.test(x)
         session.resume()
-        assert session.held_out.uses == {}
+        assert records_of(session, HeldOutUse) == []
         task.train(x)
         session.give_up(RuntimeError("ours"))
         task.train(x + 1)
         task.test(x)
-    assert session.held_out.uses == {}
+    assert records_of(session, HeldOutUse) == []
 
 
 def test_looking_rows_up_leaves_no_trace() -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from torchclinic.launcher import Target, launch
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
 from torchclinic.rules.judging import judge
+from torchclinic.running.launcher import Target, launch
 
 SCRIPT = """
 import torch

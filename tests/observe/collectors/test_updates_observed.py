@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from observer_fixtures import assert_no_trace, bits_of, observe
-from torchclinic.observe.records import HalfUse
+from observer_fixtures import assert_no_trace, bits_of, observe, records_of
+from torchclinic.observe.collectors.optimization.halves import HALF_NORMAL
+from torchclinic.observe.records import ClipUse, DecayUse, HalfUse
 from torchclinic.observe.session import Session
-from torchclinic.observe.updates import HALF_NORMAL
 
 STEPS = 8
 CLIPS = {"clip_grad_norm_": 0.05, "clip_grad_value_": 0.01}
@@ -58,7 +58,7 @@ def test_factor_and_travel_of_clipping_are_the_norms_by_hand(name: str) -> None:
             travels.append(length(moves) / length(weights))
 
     session, _ = observe(run)
-    [use] = session.updates.clips.values()
+    [use] = records_of(session, ClipUse)
     assert use.factors == pytest.approx(factors, rel=1e-5)
     assert use.travel == pytest.approx(travels, rel=1e-5)
     assert min(factors) > 1.5  # it did cut
@@ -72,7 +72,7 @@ def test_a_clip_is_late_when_no_backward_has_run_since_the_step(after: bool, eve
     model, x, y = small()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     session = Session(budget=1.0 if every_step else 0.0)  # without a budget, most steps are not observed
-    session.every_step = every_step
+    session.schedule.every_step = every_step
     with session:
         for _ in range(30):
             optimizer.zero_grad()
@@ -82,7 +82,7 @@ def test_a_clip_is_late_when_no_backward_has_run_since_the_step(after: bool, eve
             optimizer.step()
             if after:
                 nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    [use] = session.updates.clips.values()
+    [use] = records_of(session, ClipUse)
     assert (use.calls, use.late) == (30, 30 if after else 0)
 
 
@@ -96,7 +96,7 @@ def test_a_computed_tensor_given_to_clipping_is_foreign_and_parameters_are_not()
         nn.utils.clip_grad_norm_([*model.parameters()], 1.0)
 
     session, _ = observe(run)
-    foreign, own = session.updates.clips.values()
+    foreign, own = records_of(session, ClipUse)
     assert (foreign.foreign, foreign.foreign_shape, foreign.factors) == (True, (16, 3), [])
     assert not own.foreign
 
@@ -117,7 +117,7 @@ def test_only_the_optimizer_whose_gradients_are_clipped_decides_what_is_late() -
             second.step()
 
     session, _ = observe(run)
-    [use] = session.updates.clips.values()
+    [use] = records_of(session, ClipUse)
     assert use.late == 0
 
 
@@ -140,7 +140,7 @@ def test_the_ratio_of_coupled_decay_is_decay_times_weights_over_gradient(momentu
             optimizer.step()
 
     session, _ = observe(run)
-    [use] = session.updates.decays.values()
+    [use] = records_of(session, DecayUse)
     assert use.ratios == pytest.approx(ratios, rel=1e-5)
     assert use.norms == pytest.approx(norms, rel=1e-5)
     assert use.steps == list(range(STEPS))
@@ -169,7 +169,7 @@ def test_the_ratio_of_decoupled_decay_is_decay_over_the_step_of_adam_alone() -> 
             optimizer.step()
 
     session, _ = observe(run)
-    [use] = session.updates.decays.values()
+    [use] = records_of(session, DecayUse)
     assert use.ratios == pytest.approx(ratios, rel=1e-3)  # the step is a difference of float32 weights
     assert (use.decay, use.lr, use.decoupled, use.adaptive) == (decay, rate, True, True)
 
@@ -262,7 +262,7 @@ def test_one_head_whose_gradients_are_below_float16_is_named(factor: float) -> N
             optimizer.step()
 
     session, _ = observe(run)
-    layers = [use for use in session.updates.records() if isinstance(use, HalfUse) and use.kind == "layer"]
+    layers = [use for use in records_of(session, HalfUse) if isinstance(use, HalfUse) and use.kind == "layer"]
     if factor == 1:
         assert layers == []
     else:
@@ -313,12 +313,12 @@ def test_nothing_is_recorded_by_a_dead_or_suspended_session() -> None:
 
     def seen(session: Session) -> tuple[int, int]:
         return (
-            sum(use.calls for use in session.updates.clips.values()),
-            sum(len(use.ratios) for use in session.updates.decays.values()),
+            sum(use.calls for use in records_of(session, ClipUse)),
+            sum(len(use.ratios) for use in records_of(session, DecayUse)),
         )
 
     session = Session(budget=1.0)
-    session.every_step = True
+    session.schedule.every_step = True
     with session:
         step()
         assert seen(session) == (1, 1)

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from torchclinic.launcher import Target, launch
 from torchclinic.observe.collecting import collect
-from torchclinic.observe.memory import order_of_view
+from torchclinic.observe.collectors.memory.renamed import order_of_view
 from torchclinic.observe.session import Session
 from torchclinic.report.model import Finding
 from torchclinic.rules.judging import judge
+from torchclinic.running.launcher import Target, launch
 
 
 @pytest.mark.parametrize(

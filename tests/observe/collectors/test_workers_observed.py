@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from observer_fixtures import assert_no_trace, observe
+from observer_fixtures import assert_no_trace, observe, records_of
+from torchclinic.observe.records import WorkerRandomness
 from torchclinic.observe.session import Session
-from torchclinic.observe.workers import states
+from torchclinic.observe.taps.workers import states
 
 NUMPY, PYTHON, TORCH = "numpy's global generator", "Python's random module", "torch's global generator"
 Draw = Callable[["Drawing"], int]
@@ -78,7 +79,7 @@ def load(source: str, workers: int, seed: Callable[[int], None] | None = None) -
 def test_workers_alike_are_those_that_draw_the_same(source: str, seed: Any, expected: int) -> None:
     session, batches = observe(lambda: load(source, 4, seed))
     drawn = first_draws(batches)
-    [record] = session.workers.records()
+    [record] = records_of(session, WorkerRandomness)
     assert (record.source, record.workers, record.alike) == (source, len(drawn), max(Counter(drawn.values()).values()))
     assert record.alike == expected
     assert "test_workers_observed.py:" in record.line
@@ -86,7 +87,7 @@ def test_workers_alike_are_those_that_draw_the_same(source: str, seed: Any, expe
 
 def test_a_state_that_nobody_draws_from_is_not_recorded() -> None:
     session, _ = observe(lambda: list(DataLoader(Drawing(lambda _: 1), 2, num_workers=2, worker_init_fn=fixed)))
-    assert session.workers.records() == []
+    assert records_of(session, WorkerRandomness) == []
 
 
 def fixed(worker: int) -> None:
@@ -101,7 +102,7 @@ def test_epochs_are_compared_each_by_itself() -> None:
         load(NUMPY, 2, lambda worker: np.random.seed(worker + 1))
 
     session, _ = observe(run)
-    assert [record.alike for record in session.workers.records()] == [1]
+    assert [record.alike for record in records_of(session, WorkerRandomness)] == [1]
 
 
 def test_a_single_worker_is_not_counted_among_those_of_an_earlier_loader() -> None:
@@ -142,18 +143,18 @@ def test_nothing_is_recorded_by_a_dead_or_suspended_session() -> None:
             load(NUMPY, 2, lambda worker: np.random.seed(worker))
             end(session)
             load(NUMPY, 2, fixed)
-        assert [record.alike for record in session.workers.records()] == [1]
+        assert [record.alike for record in records_of(session, WorkerRandomness)] == [1]
 
 
 def test_the_pipe_is_closed_with_the_session() -> None:
     with Session() as session:
         load(NUMPY, 2)
-        ends = session.workers._pipe
+        ends = next(tap for tap in session.taps if isinstance(tap, WorkerTap))._pipe
         assert ends is not None
     for end in ends:
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(end)
-    assert session.workers.records()  # what was told is kept
+    assert records_of(session, WorkerRandomness)  # what was told is kept
 
 
 @pytest.mark.parametrize("source", DRAWS)

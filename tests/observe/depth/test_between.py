@@ -42,12 +42,12 @@ def test_after_the_first_steps_the_short_way_is_taken_and_counts_every_step_and_
     model, optimizer = net()
     with quiet_session() as session:
         train(model, optimizer, 200)
-        assert session.between.on
+        assert session.wiring.fast.on
     run = collect(session)
-    assert session.step == session.steps_total == 200
-    assert session.run.observed_steps < 20
-    assert len(session.backward.values) == 200
-    assert list(session.backward.steps) == list(range(200))
+    assert session.step == session.state.clock.steps_total == 200
+    assert session.state.clock.observed_steps < 20
+    assert len(session.state.losses.values) == 200
+    assert list(session.state.losses.steps) == list(range(200))
     assert run.optimizers[0].steps == 200
 
 
@@ -57,10 +57,10 @@ def test_what_an_optimizer_did_last_is_known_as_if_every_step_were_observed() ->
         torch.manual_seed(0)
         model, optimizer = net()
         with quiet_session() as session:
-            session.every_step = every
+            session.schedule.every_step = every
             train(model, optimizer, 70)
             F.cross_entropy(model(torch.randn(8, 6)), torch.randint(0, 3, (8,))).backward()
-            track = session.training.optimizers[id(optimizer)]
+            track = session.state.training.optimizers[id(optimizer)]
             states.append((track.steps, track.backwards, track.backwards_uncleared, track.cleared, track.rates))
             optimizer.zero_grad()
             states.append((track.cleared, track.cleared_after_backward, track.backwards_uncleared))
@@ -74,15 +74,15 @@ def test_a_changed_rate_is_noted_in_the_step_it_changed() -> None:
         train(model, optimizer, 60)
         optimizer.param_groups[0]["lr"] = 0.01
         train(model, optimizer, 10)
-        assert session.between.on
-        assert session.training.optimizers[id(optimizer)].rates == [(0, 0.1), (60, 0.01)]
+        assert session.wiring.fast.on
+        assert session.state.training.optimizers[id(optimizer)].rates == [(0, 0.1), (60, 0.01)]
 
 
 def test_each_evaluation_is_counted_though_the_budget_is_asked_seldom() -> None:
     model, optimizer = net()
     with quiet_session() as session:
         train(model, optimizer, 60)
-        before = session.evaluating
+        before = session.state.clock.evaluations
         for _ in range(6):
             train(model, optimizer, 3)
             model.eval()
@@ -90,7 +90,7 @@ def test_each_evaluation_is_counted_though_the_budget_is_asked_seldom() -> None:
                 model(torch.randn(4, 6))
                 model(torch.randn(4, 6))
             model.train()
-        assert session.evaluating - before == 6
+        assert session.state.clock.evaluations - before == 6
 
 
 @pytest.mark.parametrize("change", ["mode", "parameters", "optimizer"])
@@ -98,7 +98,7 @@ def test_what_changes_is_looked_at_again(change: str) -> None:
     model, optimizer = net()
     with quiet_session() as session:
         train(model, optimizer, 100)
-        before = session.run.observed_steps
+        before = session.state.clock.observed_steps
         if change == "mode":
             model.eval()
         elif change == "parameters":
@@ -106,7 +106,7 @@ def test_what_changes_is_looked_at_again(change: str) -> None:
         else:
             optimizer = torch.optim.Adam(model.parameters())
         train(model, optimizer, 40)
-        assert session.run.observed_steps > before
+        assert session.state.clock.observed_steps > before
 
 
 def test_a_closure_two_optimizers_and_module_zero_grad_take_the_ordinary_way() -> None:
@@ -120,8 +120,8 @@ def test_a_closure_two_optimizers_and_module_zero_grad_take_the_ordinary_way() -
             F.cross_entropy(second(first(x)), y).backward()
             for optimizer in optimizers:
                 optimizer.step()
-        assert session.between.on
-        assert (session.step, session.steps_total) == (60, 120)
+        assert session.wiring.fast.on
+        assert (session.step, session.state.clock.steps_total) == (60, 120)
         model = nn.Linear(6, 3)
         closing = torch.optim.LBFGS(model.parameters(), lr=0.1)
 
@@ -133,7 +133,7 @@ def test_a_closure_two_optimizers_and_module_zero_grad_take_the_ordinary_way() -
 
         for _ in range(40):
             closing.step(closure)
-        assert session.training.optimizers[id(closing)].steps == 40
+        assert session.state.training.optimizers[id(closing)].steps == 40
 
 
 def test_an_error_of_ours_in_between_ends_the_observation_and_not_the_script(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,12 +141,12 @@ def test_an_error_of_ours_in_between_ends_the_observation_and_not_the_script(mon
     model, optimizer = net()
     with quiet_session() as session:
         train(model, optimizer, 60)
-        session.between.optimizers[id(optimizer)].rates = None  # type: ignore[assignment]
-        session.training.optimizers[id(optimizer)].pattern = None  # type: ignore[assignment]
-        monkeypatch.setattr(session.updates, "unseen", lambda: 1 / 0)
+        session.wiring.fast.optimizers[id(optimizer)].rates = None  # type: ignore[assignment]
+        session.state.training.optimizers[id(optimizer)].pattern = None  # type: ignore[assignment]
+        monkeypatch.setattr(session.state.training.optimizers[id(optimizer)], "stepped", lambda *_: 1 / 0)
         train(model, optimizer, 5)
-    assert session.dead
-    assert "observing stopped" in session.run.limits[0]
+    assert session.state.clock.stopped
+    assert "observing stopped" in session.state.limits[0]
 
 
 def test_a_loop_without_an_optimizer_is_left_after_its_first_steps() -> None:
@@ -158,9 +158,9 @@ def test_a_loop_without_an_optimizer_is_left_after_its_first_steps() -> None:
             with torch.no_grad():
                 weight -= 0.1 * weight.grad
             weight.grad = None
-        assert not session.active
-        assert session.windows.mode.asleep
-    assert session.run.observed_steps < 20
+        assert not session.state.clock.full
+        assert session.wiring.mode.asleep
+    assert session.state.clock.observed_steps < 20
     assert not torch.overrides._get_current_function_mode_stack()
 
 
@@ -197,7 +197,7 @@ def test_a_step_that_raised_does_not_stop_the_counting(monkeypatch: pytest.Monke
             train(model, optimizer, 1)
         train(model, optimizer, 30)
         assert session.step == 80
-        assert not session.quiet
+        assert not session.state.clock.quiet
 
 
 def test_parameters_replaced_in_a_loop_that_alternates_training_and_evaluation_are_noticed() -> None:
@@ -209,18 +209,18 @@ def test_parameters_replaced_in_a_loop_that_alternates_training_and_evaluation_a
                 if step == 30:
                     model[2] = nn.Linear(8, 3)
                     optimizer.add_param_group({"params": list(model[2].parameters())})
-                    before = session.run.observed_steps
+                    before = session.state.clock.observed_steps
                 train(model, optimizer, 1)
                 with torch.no_grad():
                     model(torch.randn(4, 6))
-            assert session.run.observed_steps > before
+            assert session.state.clock.observed_steps > before
 
 
 def test_the_budget_is_told_of_every_step_though_seldom() -> None:
     model, optimizer = net()
     with quiet_session() as session:
         train(model, optimizer, 60)
-        session.between.passed_steps()  # of those it was not told of yet
+        session.wiring.fast.passed_steps()  # of those it was not told of yet
         told: list[int] = []
         step = session.budget.step
         session.budget.step = lambda *, observed, steps=1: (told.append(steps), step(observed=observed, steps=steps))  # type: ignore[method-assign]
@@ -240,7 +240,7 @@ def test_an_optimizer_that_lost_its_groups_for_a_while_is_no_error() -> None:
         train(model, optimizer, 3)
         optimizer.param_groups.extend(groups)
         train(model, optimizer, 3)
-        assert not session.dead
+        assert not session.state.clock.stopped
         assert session.step == 66
 
 
@@ -249,10 +249,10 @@ def test_observing_that_has_ended_by_an_error_measures_no_layer_any_more(monkeyp
     model, optimizer = net()
     with quiet_session() as session:
         train(model, optimizer, 15)
-        monkeypatch.setattr(session.statistics, "_read_moves", lambda: 1 / 0)
+        monkeypatch.setattr(session.sampler, "_read_moves", lambda: 1 / 0)
         train(model, optimizer, 30)
-        assert session.dead
-        assert not session.statistics.on
+        assert session.state.clock.stopped
+        assert not session.sampler.on
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
@@ -260,7 +260,7 @@ def test_a_tracer_sees_nothing_of_the_statistics() -> None:
     model, optimizer = net()
     with quiet_session() as session:
         train(model, optimizer, 15)
-        assert session.statistics.on
+        assert session.sampler.on
         traced = torch.jit.trace(model, torch.randn(4, 6))
         assert "as_strided" not in str(traced.inlined_graph)
         graph, _ = torch.jit._get_trace_graph(model, torch.randn(4, 6))  # as an exporter calls it
@@ -275,8 +275,8 @@ def test_a_row_of_unseen_steps_ends_where_the_next_one_is_due() -> None:
     session.budget.allows_sampling = lambda: False  # type: ignore[method-assign]  # or every step is told of at once
     with session:
         seen: list[int] = []
-        activate = session.windows.activate
-        session.windows.activate = lambda: (seen.append(session.step), activate())  # type: ignore[method-assign]
+        activate = session.schedule.activate
+        session.schedule.activate = lambda: (seen.append(session.step), activate())  # type: ignore[method-assign]
         train(model, optimizer, 200)
     late = [step for step in seen if step > 12]
     assert len(late) >= 8

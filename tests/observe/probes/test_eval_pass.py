@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from observer_fixtures import assert_no_trace, assert_same_bits, bits_of, observe
+from observer_fixtures import assert_no_trace, assert_same_bits, bits_of, observe, records_of
 from torchclinic.errors import InputError
 from torchclinic.observe.probes.eval_pass import MOST_ROWS, eval_pass
+from torchclinic.observe.records import EvalPass
 from torchclinic.observe.session import Session
 
 STREAM = torch.Generator()
@@ -295,8 +296,8 @@ def test_an_argument_that_cannot_be_copied_costs_the_probes_and_nothing_else(mon
 
     monkeypatch.delenv("TORCHCLINIC_STRICT")
     session, _ = observe(run)  # which asserts that the observation did not end
-    assert session.run.observed_steps == 3
-    assert "cannot be copied" in session.run.probe_reason
+    assert session.state.clock.observed_steps == 3
+    assert "cannot be copied" in collect(session).probe_reason
 
 
 def test_a_run_is_looked_at_twice_and_the_second_batch_is_fresh_if_it_differs() -> None:
@@ -327,10 +328,10 @@ def test_nothing_is_recorded_by_a_dead_or_suspended_session() -> None:
 
     for end in (Session.suspend, lambda session: session.give_up(RuntimeError("ours"))):
         session = Session(budget=1.0)
-        session.every_step = True
+        session.schedule.every_step = True
         with session:
             for index in range(9):
                 if index == 3:
                     end(session)
                 step()
-        assert [found.step for found in session.probing.eval_passes] == [0]
+        assert [found.step for found in records_of(session, EvalPass)] == [0]

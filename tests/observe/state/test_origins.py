@@ -7,10 +7,10 @@ import pytest
 from torch import nn
 from torch.utils.data import DataLoader
 
-from torchclinic.launcher import Target, launch
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
 from torchclinic.rules.judging import judge
+from torchclinic.running.launcher import Target, launch
 
 SCRIPT = """
 import torch
@@ -60,14 +60,14 @@ def test_modules_of_torch_and_loaders_are_known_by_the_line_that_made_them(
 ) -> None:
     session, names = observed
     for name, text in (("loader", "loader ="), ("head", "head ="), ("model", "model ="), ("criterion", "criterion =")):
-        assert session.origins.line(names[name]) == f"train.py:{line_of(text)}"
+        assert session.state.origins.line(names[name]) == f"train.py:{line_of(text)}"
 
 
 def test_the_values_of_a_tensor_come_from_the_last_write_before_training(
     observed: tuple[Session, dict[str, Any]],
 ) -> None:
     session, names = observed
-    made = {id(t.ref()): t.made for t in session.training.parameters.values() if t.ref() is not None}
+    made = {id(t.ref()): t.made for t in session.state.training.parameters.values() if t.ref() is not None}
     assert made[id(names["W"])] == f"train.py:{line_of('W = (W * 0.1)')}"
     assert made[id(names["V"])] == f"train.py:{line_of('V.data.normal_')}"
     assert made[id(names["model"][0].weight)] == f"train.py:{line_of('model =')}"
@@ -84,7 +84,7 @@ def test_a_finding_on_a_softmax_module_points_to_where_it_was_made(
 def test_a_class_of_the_users_is_not_taken_for_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = SCRIPT.replace("head = nn.Softmax(dim=1)", "class Head(nn.Softmax):\n    pass\nhead = Head(dim=1)")
     session, names = run(script, tmp_path, monkeypatch)
-    assert session.origins.line(names["head"]) == f"train.py:{line_of('head =', script)}"
+    assert session.state.origins.line(names["head"]) == f"train.py:{line_of('head =', script)}"
     softmax = next(finding for finding in judge(collect(session)).findings if finding.code == "LOS001")
     assert softmax.line == f"train.py:{line_of('model(a)', script)}"
 

@@ -298,7 +298,7 @@ def test_a_module_whose_output_is_a_single_number_leaves_nothing_behind() -> Non
 
     torch.manual_seed(0)
     session = measured(Session(budget=1e9), nn.Sequential(Weighed()), lambda model, _: model(torch.randn(4, 6)))
-    assert all(len(track.sizes) <= 8 for track in session.statistics.layers.values())
+    assert all(len(track.sizes) <= 8 for track in session.sampler.layers.values())
     session.close()
 
 
@@ -313,7 +313,7 @@ def test_layers_that_take_part_in_some_steps_share_one_memory() -> None:
     memories = set()
 
     def forward(model: nn.Module, step: int) -> torch.Tensor:
-        memories.update(moves.kept.data_ptr() for moves in session.statistics._moves.values())
+        memories.update(moves.kept.data_ptr() for moves in session.sampler._moves.values())
         return model(torch.randn(4, 6), step).square().mean()
 
     session = Session(budget=1e9)
@@ -340,6 +340,6 @@ def test_an_output_of_other_widths_at_each_step_keeps_the_memory_of_the_last_onl
         nn.Sequential(Slope()),
         lambda model, step: model(torch.randn(2, 5, 20 + step)).square().mean(),
     )
-    for track in session.statistics.layers.values():
+    for track in session.sampler.layers.values():
         assert len({id(lane.samples) for lane in track._lanes.values()}) <= 1
     session.close()

@@ -1,7 +1,6 @@
 """The same training batch in train mode and in eval mode, at the moment the script evaluates."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,26 +12,13 @@ from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.values import is_plain, tensors_in
 from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.records import ModeGap
-
-if TYPE_CHECKING:
-    from torchclinic.observe.state.model_track import ModelTrack
+from torchclinic.observe.state.kept import KeptBatch
+from torchclinic.observe.state.model_track import ModelTrack
 
 MOST_ROWS = 256
 MOST_ELEMENTS = 1 << 22
 _SQUARES = {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"}
 _BINARY = {"binary_cross_entropy", "binary_cross_entropy_with_logits"}
-
-
-@dataclass(slots=True)
-class KeptBatch:
-    """A training batch, copied, and what was to come out."""
-
-    args: Any
-    kwargs: Any
-    shape: tuple[int, ...]
-    rows: int
-    function: str = ""
-    target: Tensor | None = None
 
 
 def normalizations(model: nn.Module) -> list[_NormBase]:
@@ -64,7 +50,7 @@ def label(kept: KeptBatch, function: str, prediction: Tensor, target: Tensor) ->
         kept.function, kept.target = function, target.detach()[: kept.rows].clone()
 
 
-def mode_gap(model: nn.Module, track: "ModelTrack", kept: KeptBatch, step: int) -> ModeGap | None:
+def mode_gap(model: nn.Module, track: ModelTrack, kept: KeptBatch, step: int) -> ModeGap | None:
     """Two forwards, restored bit for bit: dropout off in both, normalizations in train mode in the first."""
     if kept.target is None:
         return None

@@ -25,7 +25,7 @@ from torchclinic.observe.records.memory import AxesRenamed, OverlappingWrite, Pi
 from torchclinic.observe.records.optimizers import OptimizerRecord, ScheduleMade, SchedulerRecord, StepRecord
 from torchclinic.observe.records.parameters import ParameterRecord
 from torchclinic.observe.records.ranks import ReplicaComparison, SamplerUse, WrapperBypass
-from torchclinic.observe.records.run import Failure, RunRecord
+from torchclinic.observe.records.run import Failure, ProbeFailure, RunRecord
 from torchclinic.observe.records.targets import RegressionTargets, TargetNetwork, WeightedLabels
 from torchclinic.observe.records.updates import (
     ClampedError,
@@ -75,6 +75,7 @@ __all__ = [
     "PaddingMask",
     "ParameterRecord",
     "PinnedStorage",
+    "ProbeFailure",
     "RandomCall",
     "RegressionTargets",
     "ReplicaComparison",

@@ -4,20 +4,15 @@ It sees the calls of the user's code and of modules as they are written (`cross_
 autograd, so it also follows `detach`, `numpy`, comparisons and everything under `no_grad`. Tensors are held weakly.
 """
 
-import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
-from torch.overrides import TorchFunctionMode
 
 from torchclinic.instruments.values import arguments_in
-from torchclinic.script.frames import Call, double_of, forget_frames
 from torchclinic.script.lines import user_line
-from torchclinic.vocabulary import plain_name
 
 TRANSPARENT = frozenset(
     [
@@ -171,43 +166,6 @@ class Dataflow:
             if not node.used:
                 node.used = True
                 stack += [parent for parent in node.parents if parent.requires_grad]
-
-
-Watch = Callable[[str, Callable[..., Any], Call, tuple[Any, ...], dict[str, Any]], Any]
-
-
-class CallMode(TorchFunctionMode):
-    """Hands every call of a torch function to `watch`, with the double to make it by; inside `watch` the mode is off."""
-
-    def __init__(self, watch: Watch) -> None:
-        super().__init__()
-        self._watch = watch
-        self.asleep = False  # on the stack, because it cannot leave it from in here, but watching nothing
-        self.inside = 0  # calls that are being watched
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        call, name = double_of(sys._getframe(1)), func.__name__
-        try:
-            if self.asleep:
-                return call(func, args, kwargs or {})
-            if name == "__get__":
-                name = func.__self__.__name__
-                if name not in ("data", "T", "mT"):
-                    return call(func, args, kwargs or {})
-            elif name in ("__set__", "_set_grad_enabled", "dim", "size", "is_floating_point", "is_complex"):
-                return call(func, args, kwargs or {})
-            self.inside += 1
-            try:
-                return self._watch(plain_name(name), func, call, args, kwargs or {})
-            finally:
-                self.inside -= 1
-        except BaseException as error:
-            forget_frames(error)
-            raise
-
-    def on_top(self) -> bool:
-        stack = torch.overrides._get_current_function_mode_stack()
-        return bool(stack) and stack[-1] is self
 
 
 def make_node(

@@ -33,7 +33,17 @@ class ModelTrack:
         self.last_objects: tuple[int, ...] = ()
         self.last_step = -1  # of that batch
         self.passed = 0  # calls between observed steps
+        self.seen_calls = 0  # outside of the fast path
+        self.strange_calls = 0  # of them, with a first parameter that it was not read with
+        self.last_call = 0  # step
         self._evaluated: list[tuple[ForwardPass, weakref.ref[Tensor]]] = []
+
+    def called(self, model: nn.Module, step: int) -> None:
+        """It is called; where that makes something be looked at, it is told twice."""
+        if self.ref() is model:
+            self.seen_calls += 1
+            self.strange_calls += id(next(model.parameters(), None)) not in self.parameter_names
+            self.last_call = step
 
     def evaluated(self, forward: ForwardPass, tensors: list[Tensor]) -> None:
         """Mark forwards of one tensor, one after the other: an average over dropout masks is asked for."""

@@ -1,15 +1,14 @@
 """Where in the user's script things were made: modules of torch, loaders, and the values of tensors."""
 
-import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.state.dataflow import TRANSPARENT
-from torchclinic.script.lines import line_outside, user_line
+from torchclinic.script.lines import user_line
 
 MOST = 100_000
 _KEEPS_VALUES = TRANSPARENT | {"requires_grad_", "detach_", "t_", "transpose_", "share_memory_", "retain_grad"}
@@ -23,28 +22,19 @@ class Origins:
         self._storages: dict[int, str] = {}
         self._versions: dict[int, tuple[weakref.ref[Tensor], int]] = {}  # when `torch.nn.init` had written
 
-    def wrap_init(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Of `nn.Module` and `DataLoader`: remember the line that made one."""
+    def made(self, made: object, line: str) -> None:
+        """A module or a loader is made on this line."""
+        if len(self._objects) < MOST:
+            self._objects[id(made)] = (weakref.ref(made), line)
 
-        def __init__(made: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-            if len(self._objects) < MOST:
-                self._objects[id(made)] = (weakref.ref(made), line_outside(sys._getframe(1), made))
-            original(made, *args, **kwargs)
+    def initialized(self, tensor: Tensor) -> None:
+        """`torch.nn.init` has written into it."""
+        if len(self._versions) < MOST:
+            self._versions[id(tensor)] = weakref.ref(tensor), tensor._version
 
-        return __init__
-
-    def wrap_initializer(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Of `torch.nn.init`: remember the line that initialized a tensor last."""
-
-        def initializer(tensor: Any, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(tensor, Tensor):
-                self._wrote(tensor, user_line())
-            result = original(tensor, *args, **kwargs)
-            if isinstance(tensor, Tensor) and len(self._versions) < MOST:
-                self._versions[id(tensor)] = weakref.ref(tensor), tensor._version
-            return result
-
-        return initializer
+    def wrote(self, tensor: Tensor, line: str) -> None:
+        """Something writes into it on this line."""
+        self._wrote(tensor, line)
 
     def called(self, name: str, result: object, args: Sequence[Any]) -> None:
         """A torch function was called: did it make a tensor, or write into one?"""

@@ -93,8 +93,8 @@ class OptimizerTrack:
         self.closed = False
         self.rates: list[tuple[int, float]] = []
         self.keys: list[int] = []  # identities of what it owned when it was last looked at
+        self.loads = 0  # state dicts that had been loaded when it stepped last
         self.input_backwards = False
-        self.path_exists = True
         self.reached_since_step = 0
         self.reached_line = ""  # of the last backward that reached it
         self.left_line = ""  # a backward that reached it, if another optimizer has stepped since
@@ -103,10 +103,34 @@ class OptimizerTrack:
     def forget_foreign(self) -> None:
         self.left_line = self.foreign_line = ""
 
-    def stepped(self) -> None:
-        """A step that was not observed."""
+    def note_rate(self) -> None:
+        """The learning rate of the step that begins."""
+        optimizer = self.ref()
+        groups = optimizer.param_groups if optimizer is not None else []
+        rate = float(groups[0].get("lr", 1.0)) if groups else 0.0
+        if not self.rates or self.rates[-1][1] != rate:
+            self.rates.append((self.steps, rate))
+
+    def reached_by(self, line: str, *, for_input: bool) -> None:
+        """A backward pass, called on `line`, reaches what it owns; it reaches data as well where it is `for_input`."""
+        self.mark("I" if for_input else "B")
+        self.backwards += 1
+        self.backwards_uncleared += 1
+        self.foreign_line = self.left_line
+        self.reached_line = line
+        self.reached_since_step += 1
+        self.cleared_after_backward = False
+        self.input_backwards = self.input_backwards or for_input
+
+    def clear(self, line: str) -> None:
+        self.cleared, self.clear_line = True, line
+        self.cleared_after_backward = self.backwards_uncleared > 0
+        self.backwards_uncleared = 0
         self.forget_foreign()
-        self.closed = self.closed or bool(self.pattern)
+
+    def stepped(self, observed: bool = False) -> None:
+        self.forget_foreign()
+        self.mark("S", observed)
         self.steps += 1
         self.backwards = self.backwards_uncleared = self.reached_since_step = 0
         self.cleared = self.cleared_after_backward = False
@@ -167,6 +191,11 @@ def nonzero(tensors: Iterable[Tensor | None]) -> list[float]:
         return [float(value) for value in values]
     floats: list[float] = torch.stack(values).tolist()
     return floats
+
+
+def length(tensors: Iterable[Tensor | None]) -> float:
+    """The norm of all their elements."""
+    return float(sum(size * size for size in nonzero(tensors)) ** 0.5)
 
 
 def rows_equal(matrix: Tensor | None, tolerance: float = 0.0) -> bool:

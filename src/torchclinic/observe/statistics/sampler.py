@@ -8,21 +8,20 @@ import math
 import weakref
 from collections.abc import Iterator
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from torchclinic.instruments.values import is_plain
+from torchclinic.observe.own import Own
 from torchclinic.observe.records.layers import RECTIFIERS, SATURATING, LayerSeries
 from torchclinic.observe.state.dataflow import Node
+from torchclinic.observe.state.state import State
 from torchclinic.observe.statistics.layer_track import LayerTrack
 from torchclinic.observe.statistics.moves import RUN, Moves, runs_of
 from torchclinic.observe.statistics.samples import ALL_VALUES, MOST_VALUES, WINDOW
-
-if TYPE_CHECKING:
-    from torchclinic.observe.session import Session
 
 MOST_LAYERS = 400
 FIRST_WINDOWS = (1, 2, 4)  # the beginning is looked at more finely
@@ -31,11 +30,11 @@ _READERS = frozenset(
 )
 
 
-class StatisticsWatch:
+class Sampler:
     """Takes the outputs of layers while `on`, the gradients before and the change after an optimizer's step."""
 
-    def __init__(self, session: "Session") -> None:
-        self.session = session
+    def __init__(self, state: State, own: Own) -> None:
+        self.state, self.clock, self.own = state, state.clock, own
         self.layers: dict[int, LayerTrack] = {}
         self.on = False
         self.seconds = 0.0  # spent in here
@@ -51,19 +50,19 @@ class StatisticsWatch:
 
     def learn(self) -> None:
         """After a step that was observed in full: which layers ran, and which activation reads each."""
-        modules = self.session.modules
-        outputs = {id(node): key for key, node in modules.module_outputs.items() if node is not None}
+        models = self.state.models
+        outputs = {id(node): key for key, node in models.module_outputs.items() if node is not None}
         readers: dict[int, str] = {}
-        for node in self.session.flow.created:
+        for node in self.state.flow.created:
             if node.parents and (node.op in SATURATING or node.op in _READERS):
                 key = outputs.get(id(node.parents[0].producer())) or outputs.get(id(node.parents[0]))
                 if key is not None:
                     readers.setdefault(key, node.op)
-        for model in modules.models.values():
+        for model in models.tracks.values():
             live = model.ref()
             if live is None or not model.trainable:
                 continue
-            last = modules.module_outputs.get(id(live))
+            last = models.module_outputs.get(id(live))
             for path, module in live.named_modules():
                 if path:
                     self._learn(module, path, model.kind, readers, last)
@@ -77,7 +76,7 @@ class StatisticsWatch:
         if known is not None and known.ref() is module:
             known.series.followed_by = known.series.followed_by or readers.get(key, "")
             return
-        outputs = self.session.modules.module_outputs
+        outputs = self.state.models.module_outputs
         if key not in outputs or outputs[key] is None or len(self.layers) >= MOST_LAYERS:
             return
         own = [(name, p) for name, p in module.named_parameters(recurse=False) if p.requires_grad]
@@ -86,7 +85,7 @@ class StatisticsWatch:
         name, weight = max(own, key=lambda entry: entry[1].numel())
         output = last is not None and (outputs[key] is last or outputs[key] is last.producer())
         kind, reader = type(module).__name__, readers.get(key, "")
-        line = self.session.origins.values_line(weight) or self.session.origins.line(module)
+        line = self.state.origins.values_line(weight) or self.state.origins.line(module)
         series = LayerSeries(model, path, kind, len(self.layers), 0, reader, output, f"{path}.{name}", line)
         self.layers[key] = LayerTrack(module, weight, series)
 
@@ -97,7 +96,7 @@ class StatisticsWatch:
             return
         own = [(name, p) for name, p in model.named_parameters(recurse=False) if p.requires_grad and is_plain(p)]
         name, weight = max(own, key=lambda entry: entry[1].numel(), default=("", None))
-        line = self.session.origins.values_line(weight) or (last.producer().origin() if last is not None else "")
+        line = self.state.origins.values_line(weight) or (last.producer().origin() if last is not None else "")
         series = LayerSeries(kind, "", type(model).__name__, len(self.layers), 0, "", True, name, line)
         self.layers[id(model)] = LayerTrack(model, weight, series)
 
@@ -105,25 +104,24 @@ class StatisticsWatch:
 
     def listens(self) -> bool:
         """Whether the call of a layer that begins now is measured."""
-        session = self.session
-        free = self.on and not session.quiet and not session.dead and torch._C._get_tracing_state() is None
-        return free and torch.is_grad_enabled() and session.on_own_thread()
+        free = self.on and self.clock.recording() and torch._C._get_tracing_state() is None
+        return free and torch.is_grad_enabled() and self.clock.own_thread()
 
     def take(self, module: nn.Module, result: Any) -> None:
         """The output of `module`, called with gradients; only the first call in a step counts."""
         track = self.layers.get(id(module))
         if isinstance(result, tuple) and result:
             result = result[0]  # recurrent layers give their state as well
-        if track is None or track.step == self.session.step or type(result) is not Tensor or not result.numel():
+        if track is None or track.step == self.clock.step or type(result) is not Tensor or not result.numel():
             return
         start = perf_counter()
         same, version, kept = self._latest
         if kept is not None and same() is result and version == result._version and track.joins(kept):
-            track.step = self.session.step
+            track.step = self.clock.step
         else:
-            with self.session.ungraded():
+            with self.own.arithmetic():
                 if result.dim() and is_plain(result) and result.is_floating_point() and _unwatched():
-                    track.step = self.session.step
+                    track.step = self.clock.step
                     track.keep(result, self._share)
                     self._latest = weakref.ref(result), result._version, track
         self.seconds += perf_counter() - start
@@ -131,8 +129,8 @@ class StatisticsWatch:
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Samples of the gradients, and of the weights that are about to change, on one device."""
         start = perf_counter()
-        step = self.session.step  # the first of several optimizers ends the step in which the layers ran
-        with self.session.ungraded():
+        step = self.clock.step  # the first of several optimizers ends the step in which the layers ran
+        with self.own.arithmetic():
             tracks = self._weights.get(id(optimizer)) or self._owned(optimizer)
             live = []
             for layer, track in enumerate(tracks):
@@ -147,7 +145,7 @@ class StatisticsWatch:
 
     def _owned(self, optimizer: torch.optim.Optimizer) -> list[LayerTrack]:
         """The layers whose weights it owns, on one device."""
-        gone = [key for key, track in self.session.training.optimizers.items() if track.ref() is None]
+        gone = [key for key, track in self.state.training.optimizers.items() if track.ref() is None]
         self._moves = {key: moves for key, moves in self._moves.items() if key not in gone}
         owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
         found = [(track, w) for track in self.layers.values() if (w := track.live_weight()) is not None]
@@ -160,7 +158,7 @@ class StatisticsWatch:
         start = perf_counter()
         moves = self._moves.get(id(optimizer))
         if moves is not None and not moves.whole:
-            with self.session.ungraded():
+            with self.own.arithmetic():
                 moves.end()
         self.seconds += perf_counter() - start
 
@@ -184,7 +182,7 @@ class StatisticsWatch:
         """Read everything that waits, and start a new window."""
         start = perf_counter()
         waiting = [(track, kept) for track in self.layers.values() if (kept := track.samples()) is not None]
-        with self.session.own(), np.errstate(invalid="ignore", over="ignore"):
+        with self.own.work(), np.errstate(invalid="ignore", over="ignore"):
             self._read_moves()
             weights = self._weight_norms([track for track, _ in waiting])
             wanted = {(kept, SATURATING.get(track.series.followed_by)) for track, kept in waiting}

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from torchclinic.errors import InputError
-from torchclinic.initialization import initialize
 from torchclinic.replay.change import Call, Change
+from torchclinic.surgery.initialization import initialize
 
 LARGEST_VALUE = 10.0  # in standard deviations; rarer values carry no scale that could be estimated
 

@@ -1,0 +1,152 @@
+"""The report of an observed run: what was found, what was checked, the loss curve, the modules."""
+
+import platform
+from dataclasses import replace
+
+import torch
+
+from torchclinic._version import __version__
+from torchclinic.diagnosis.corrections import with_correction
+from torchclinic.diagnosis.pictures import cause_picture, layer_strips, loss_curve
+from torchclinic.observe.records import ModelRecord, RunRecord
+from torchclinic.report.model import Block, Code, Finding, Prose, Report, Section, Table
+from torchclinic.rules.judging import Verdict
+from torchclinic.rules.rule import discover
+from torchclinic.rules.timeline import parts
+from torchclinic.units import format_seconds, format_share
+
+LONG_ENOUGH = 50  # losses, before one that does not fall is worth a word
+
+
+def build_report(
+    run: RunRecord,
+    verdict: Verdict,
+    *,
+    title: str,
+    ending: str = "",
+    exit_code: int | None = None,
+    explanation: str | None = None,
+) -> Report:
+    """`ending` says in a sentence how the run ended; `explanation` explains the error that ended it."""
+    sections = [Section("The run", tuple(_run_blocks(run, ending)))]
+    if explanation:
+        sections.insert(0, Section("The error, explained", (Code(explanation),)))
+    verdict = replace(verdict, findings=tuple(with_correction(finding) for finding in verdict.findings))
+    first = next((finding for finding in verdict.findings if finding.severity != "info"), None)
+    picture = cause_picture(run, first) if first is not None else None
+    if first is not None and picture is not None:
+        sections.append(Section(f"The first cause: {first.code} {first.name}", (picture,)))
+    if len(run.losses_seen) > 1:
+        sections.append(Section("Loss and timeline", (loss_curve(run, verdict.findings), *_timeline(verdict))))
+    if strips := layer_strips(run):
+        sections.append(Section("Layers over time", tuple(strips)))
+    if run.models:
+        sections.append(Section("Modules", tuple(_module_table(model) for model in run.models[:8])))
+    sections.append(Section("Rules", (_rules_table(verdict),)))
+    script = {
+        "exit_code": exit_code,
+        "steps": run.steps,
+        "seconds": round(run.seconds, 3),
+        "overhead": round(run.overhead, 4),
+    }
+    return Report(
+        title,
+        tuple(sections),
+        verdict.findings,
+        verdict.checked,
+        verdict.not_checked,
+        summary=_summary(run, verdict, ending),
+        data={"script": script},
+        environment={
+            "torchclinic": __version__,
+            "torch": str(torch.__version__),
+            "python": platform.python_version(),
+            "threads": torch.get_num_threads(),
+        },
+    )
+
+
+def _summary(run: RunRecord, verdict: Verdict, ending: str) -> str:
+    roots = [f for f in verdict.findings if f.severity != "info" and not f.causes]
+    causes = list(dict.fromkeys(f"{finding.code} {finding.name}" for finding in roots))
+    if len(causes) > 1:
+        count = {2: "Two", 3: "Three"}.get(len(causes), str(len(causes)))
+        diagnosis = f"{count} independent causes: {', '.join(causes)}."
+    elif causes:
+        diagnosis = f"First cause: {causes[0]}."
+    elif not run.backwards:
+        diagnosis = "Nothing was trained."
+    elif ends := _stagnation(run):
+        diagnosis = f"No rule found anything, yet the loss did not fall ({ends}): no cause could be established."
+    else:
+        diagnosis = "Nothing is wrong as far as it was checked."
+    return f"{diagnosis} {ending}".strip()
+
+
+def _stagnation(run: RunRecord) -> str:
+    """First and last fifth of the loss, where it was to fall and did not; empty otherwise."""
+    values = [value for _, value in run.losses_seen]
+    if len(values) < LONG_ENOUGH or len(run.optimizers) != 1:
+        return ""
+    curve = parts(values, 5)
+    return f"{curve[0]:.4g} → {curve[-1]:.4g}" if curve[-1] >= curve[0] else ""
+
+
+def _run_blocks(run: RunRecord, ending: str) -> list[Block]:
+    text = (
+        f"{run.steps:,} steps, {run.backwards:,} backward passes, {run.observed_steps:,} steps observed in full, in "
+        f"{format_seconds(run.seconds)}; {format_share(run.overhead)} of it was spent observing. {ending}"
+    )
+    blocks: list[Block] = [Prose(text)]
+    if run.optimizers:
+        rows = tuple((o.name, o.line, o.owned, o.steps, o.lr_first, o.lr_last) for o in run.optimizers)
+        blocks.append(Table(("optimizer", "line", "parameters", "steps", "first lr", "last lr"), rows))
+    return blocks
+
+
+def _timeline(verdict: Verdict) -> list[Block]:
+    """The findings in the order in which they began."""
+    dated = [finding for finding in verdict.findings if finding.step is not None]
+    rows = tuple(
+        (finding.step, f"{finding.code} {finding.name}", finding.where, finding.line, ", ".join(finding.causes))
+        for finding in sorted(dated, key=lambda finding: (finding.step or 0, finding.rank))
+    )
+    return [Table(("step", "finding", "where", "line", "follows from"), rows, "When each began")] if rows else []
+
+
+def _module_table(model: ModelRecord) -> Table:
+    rows = tuple(
+        (path or "(model)", kind, size, "ran" if ran else "—") for path, kind, size, ran in model.modules[:400]
+    )
+    caption = f"{model.name}: {model.parameters:,} parameters, {model.trainable:,} trainable"
+    return Table(("module", "type", "own parameters", "in training forwards"), rows, caption)
+
+
+def _rules_table(verdict: Verdict) -> Table:
+    found = {finding.code for finding in verdict.findings}
+    reasons = {item.code: item.reason for item in verdict.not_checked}
+    rows = []
+    for module in discover():
+        code = module.RULE.code
+        if code in found or code in verdict.checked or code in reasons:
+            state = "found" if code in found else f"not checked: {reasons[code]}" if code in reasons else "fine"
+            rows.append((code, module.RULE.name, state))
+    return Table(("rule", "disease", "verdict"), tuple(rows))
+
+
+def github_lines(findings: tuple[Finding, ...]) -> list[str]:
+    """One workflow command per finding, as GitHub Actions reads them."""
+    lines = []
+    for finding in findings:
+        kind = {"error": "error", "warning": "warning", "info": "notice"}[finding.severity]
+        file, _, number = finding.line.rpartition(":")
+        place = f"file={_escaped(file, ':,')},line={number}," if file else ""
+        message = f"{finding.message} {finding.fix}".strip()
+        lines.append(f"::{kind} {place}title={_escaped(f'{finding.code} {finding.name}', ':,')}::{_escaped(message)}")
+    return lines
+
+
+def _escaped(text: str, also: str = "") -> str:
+    for character in "%\r\n" + also:
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text

@@ -1,0 +1,49 @@
+"""The level and the spread of what a model is fed in training and in evaluation."""
+
+import math
+from collections.abc import Iterable
+
+from torchclinic.instruments.values import LIMIT, is_plain
+from torchclinic.observe.collector import Collector
+from torchclinic.observe.events import ModelBegins, Tell
+from torchclinic.observe.records import FedInputs
+from torchclinic.observe.state.state import State
+
+MOST_BATCHES = 40  # of training, and of evaluation
+LEAST_COLUMNS = 64  # numbers of a sample: with fewer, other values of one quantity can be a test of their own
+LEAST_NUMBERS = 2000
+
+
+class InputScales(Collector):
+    """Looks at the first argument of a model, on observed forwards."""
+
+    def __init__(self, state: State, tell: Tell) -> None:
+        super().__init__(state, tell)
+        self._found: dict[int, FedInputs] = {}  # by model
+
+    def model_begins(self, event: ModelBegins) -> None:
+        forward, tensors = event.forward, event.tensors
+        tensor, training = tensors[0].detach() if tensors else None, forward.with_grad
+        if (
+            tensor is None
+            or forward.recomputed
+            or not is_plain(tensor)
+            or not tensor.is_floating_point()
+            or tensor.dim() < 2
+        ):
+            return
+        columns = math.prod(tensor.shape[1:])
+        facts = self._found.setdefault(forward.index, FedInputs(forward.model, columns))
+        batches = facts.training if training else facts.evaluation
+        fits = columns == facts.columns >= LEAST_COLUMNS and LEAST_NUMBERS <= tensor.numel() <= LIMIT
+        if not fits or len(batches) >= MOST_BATCHES or (not training and not facts.training):
+            return
+        if not training and not facts.line:
+            facts.line, facts.step = forward.line, forward.step
+        values = tensor.float()
+        self.state.measurements.add(
+            [values.mean(), values.std()], lambda numbers: batches.append((numbers[0], numbers[1]))
+        )
+
+    def records(self) -> Iterable[FedInputs]:
+        return self._found.values()

@@ -1,0 +1,20 @@
+"""How the script failed."""
+
+from collections.abc import Iterable
+
+from torchclinic.observe.collector import Collector
+from torchclinic.observe.events import ScriptRaised, Tell
+from torchclinic.observe.records import Failure
+from torchclinic.observe.state.state import State
+
+
+class Failures(Collector):
+    def __init__(self, state: State, tell: Tell) -> None:
+        super().__init__(state, tell)
+        self._failure: Failure | None = None
+
+    def script_raised(self, event: ScriptRaised) -> None:
+        self._failure = Failure(event.kind, event.message, event.line, event.function)
+
+    def records(self) -> Iterable[Failure]:
+        return () if self._failure is None else (self._failure,)

@@ -1,0 +1,150 @@
+"""How much of what a classifier has learnt on rows it has seen carries over to rows it has not, at the same moment."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from torchclinic.instruments.arguments import apply
+from torchclinic.instruments.guard import untouched
+from torchclinic.instruments.values import is_plain, tensors_in
+from torchclinic.observe.events import DecisionsCompared, DirectionNoted, EvaluationRuns, LabelsNoted, Tell
+from torchclinic.observe.probes.eval_pass import outputs_of
+from torchclinic.observe.probes.probe import Probe
+from torchclinic.observe.records import Agreement, CarryOver, LabelBatch, LabelStream, LossDirection
+from torchclinic.observe.state.kept import KeptBatch
+from torchclinic.observe.state.model_track import ModelTrack
+from torchclinic.observe.state.state import State
+
+MOST_PHASES = 64
+FEWEST_VALUES = 17  # in the inputs; with fewer they are codes
+MOST_VALUES = 4096
+FEWEST_LOSSES = 20
+EARLY = 10  # steps, all of them observed: rows that are new in them have not been learnt from
+
+
+class CarryOvers(Probe):
+    def __init__(self, state: State, tell: Tell) -> None:
+        super().__init__(state, tell)
+        self._phases: dict[tuple[int, int], CarryOver] = {}  # by model and evaluation
+        self._streams: dict[int, LabelStream] = {}
+        self._first: list[LabelBatch] = []  # of rows that were new in the first steps
+        self._directions: list[LossDirection] = []
+
+    def labels_noted(self, event: LabelsNoted) -> None:
+        self._streams[id(event.stream)] = event.stream
+        if event.batch.step < EARLY and event.batch.fresh:
+            self._first.append(event.batch)
+
+    def direction_noted(self, event: DirectionNoted) -> None:
+        self._directions.append(event.direction)
+
+    def evaluation_runs(self, event: EvaluationRuns) -> None:
+        """What does the model make of a batch it was trained on, in the mode it is in?"""
+        self.attempt(lambda: self._evaluate(event.model, event.track, event.kept, event.arguments, event.forward.line))
+
+    def _evaluate(self, model: nn.Module, track: ModelTrack, kept: KeptBatch, args: Any, line: str) -> None:
+        key = (track.index, self.state.clock.evaluations)
+        inputs, evaluated = _first(kept.args, kept.kwargs), _first(args)
+        if kept.target is None or inputs is None or evaluated is None or len(self._phases) >= MOST_PHASES:
+            return
+        with untouched(model), torch.no_grad():
+            copied_args, copied_kwargs = apply((kept.args, kept.kwargs), torch.clone)
+            output = outputs_of(model(*copied_args, **copied_kwargs))[0]
+        decided = _decisions(kept.function, output, kept.target)
+        if decided is not None:
+            seen = Agreement(*(float(value) for value in agreement(*decided)))
+            unlike = _unlike(inputs, evaluated)
+            record = CarryOver(
+                type(model).__name__, line, self.state.clock.step, seen, coded=_coded(inputs), unlike=unlike
+            )
+            record.early = self._early()
+            self._phases[key] = record
+
+    def decisions_compared(self, event: DecisionsCompared) -> None:
+        guess, labels = event.guess, event.labels
+        ancestors = {id(other) for other in event.node.ancestors()}
+        for forward, nodes, track in self.state.models.outputs.values():
+            record = self._phases.get((track.index, self.state.clock.evaluations))
+            if record is None or forward.with_grad or not nodes or id(nodes[0]) not in ancestors:
+                continue
+            if nodes[0].shape[:1] == (guess.numel(),):
+                part = record.seen if forward.known else record.unseen
+                self.state.measurements.add(agreement(guess, labels), part.add)
+                return
+
+    def _early(self) -> Agreement:
+        """The decisions on new rows in the first training steps."""
+        total = Agreement()
+        for batch in self._first:
+            if rows := sum(batch.counts):
+                pairs = sum(n * m for n, m in zip(batch.counts, batch.predicted, strict=True))
+                total.add([rows, sum(batch.hits), pairs / rows])
+        return total
+
+    def records(self) -> Iterator[object]:
+        yield from super().records()
+        phases = [record for record in self._phases.values() if record.unseen.rows]
+        for record in phases:
+            alike = [other.unseen for other in phases if other.model == record.model]
+            best = max(unseen.kappa / unseen.error(0.0) for unseen in alike)
+            yield replace(record, best=best, evaluations=len(alike), left=self._unexplained(record.step))
+
+    def _unexplained(self, step: int) -> float:
+        """The share of the labels' entropy that training up to `step` leaves: its loss, mean over the last quarter, over the
+        entropy of the labels seen. NaN unless what is minimized is the plain cross-entropy of one classifier."""
+        streams, directions = list(self._streams.values()), self._directions
+        losses = [v for s, v in zip(self.state.losses.steps, self.state.losses.values, strict=True) if s < step]
+        late = losses[-(len(losses) // 4) :]
+        if len(streams) != 1 or len(directions) != 1 or len(late) < FEWEST_LOSSES or streams[0].several:
+            return math.nan
+        pairs = zip(directions[0].errors, directions[0].roots, strict=True)
+        if any(batch.weighted for batch in streams[0].batches) or not all(
+            math.isclose(*pair, rel_tol=1e-3) for pair in pairs
+        ):
+            return math.nan
+        counts = [sum(column) for column in zip_longest(*(batch.counts for batch in streams[0].batches), fillvalue=0)]
+        shares = [count / sum(counts) for count in counts if count]
+        entropy = -sum(share * math.log(share) for share in shares)
+        return math.fsum(late) / len(late) / entropy if entropy > 0 else math.nan
+
+
+def agreement(guess: Tensor, labels: Tensor) -> list[Tensor]:
+    """Rows, hits, and the hits that a random pairing of the same decisions with the same labels would give."""
+    guess, labels = guess.reshape(-1).double(), labels.reshape(-1).double()
+    values, places = torch.cat([guess, labels]).unique(return_inverse=True)
+    counts = [torch.bincount(part, minlength=len(values)).double() for part in places.split(len(guess))]
+    rows = torch.tensor(float(len(guess)), device=guess.device)
+    return [rows, (guess == labels).sum(), (counts[0] * counts[1]).sum() / rows]
+
+
+def _decisions(function: str, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor] | None:
+    if function in ("cross_entropy", "nll_loss"):
+        kept = target >= 0
+        return output[kept].argmax(1), target[kept]
+    if function.startswith("binary") and target.numel() == len(target) and bool(((target == 0) | (target == 1)).all()):
+        return (output > (0 if function.endswith("logits") else 0.5)).reshape(-1), target.reshape(-1)
+    return None
+
+
+def _first(*values: Any) -> Tensor | None:
+    tensors = [t for t in tensors_in(list(values)) if is_plain(t) and t.numel() > 1]
+    return tensors[0] if tensors else None
+
+
+def _coded(inputs: Tensor) -> bool:
+    return not inputs.is_floating_point() or len(inputs.reshape(-1)[:MOST_VALUES].unique()) < FEWEST_VALUES
+
+
+def _unlike(inputs: Tensor, evaluated: Tensor) -> bool:
+    """Whether evaluation feeds rows of other shape, or of another scale or offset, than training."""
+    if inputs.shape[1:] != evaluated.shape[1:]:
+        return True
+    a, b = inputs.double(), evaluated.detach().double()
+    spread, other = float(a.std()), float(b.std())
+    apart = abs(float(a.mean()) - float(b.mean()))
+    return not (apart <= 0.5 * spread and 0.5 * spread <= other <= 2 * spread) or not math.isfinite(apart)

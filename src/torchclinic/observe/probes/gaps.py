@@ -1,0 +1,35 @@
+"""What eval mode makes of a batch that the model was trained on, at the moment the script evaluates."""
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from torchclinic.observe.events import EvaluationRuns, Tell
+from torchclinic.observe.probes.mode_gap import mode_gap, normalizations
+from torchclinic.observe.probes.probe import Probe
+from torchclinic.observe.records import ModeGap
+from torchclinic.observe.state.kept import KeptBatch
+from torchclinic.observe.state.model_track import ModelTrack
+from torchclinic.observe.state.state import State
+
+
+class ModeGaps(Probe):
+    def __init__(self, state: State, tell: Tell) -> None:
+        super().__init__(state, tell)
+        self._gaps: dict[int, ModeGap] = {}
+
+    def evaluation_runs(self, event: EvaluationRuns) -> None:
+        if event.forward.evaluating() and normalizations(event.model):
+            self.attempt(lambda: self._gap(event.model, event.track, event.kept, event.forward.line))
+
+    def _gap(self, model: nn.Module, track: ModelTrack, kept: KeptBatch, line: str) -> None:
+        gap = mode_gap(model, track, kept, self.state.clock.step)
+        if gap is not None:
+            gap.line = self.state.origins.line(model.get_submodule(gap.example)) or line
+            self._gaps[track.index] = gap
+
+    def records(self) -> Iterator[object]:
+        yield from super().records()
+        for gap in self._gaps.values():
+            gap.steps = self.state.clock.step
+            yield gap

@@ -1,0 +1,54 @@
+"""`tc.monitor`: observe a training loop from inside the program that runs it."""
+
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+from torchclinic.diagnosis.report import build_report
+from torchclinic.observe.collecting import collect
+from torchclinic.observe.failure import note_failure
+from torchclinic.observe.session import Session
+from torchclinic.report.model import Report
+from torchclinic.rules.judging import judge
+
+
+class Monitor:
+    """A context manager around a training loop; see `monitor`."""
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, budget: float) -> None:
+        self._title = f"Training of {type(model).__name__}"
+        self._session = Session(budget=budget)
+        self._session.state.training.optimizer(optimizer)
+        self._report: Report | None = None
+
+    def __enter__(self) -> "Monitor":
+        self._session.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._session.close()
+        if error is not None:
+            note_failure(self._session, error)
+        self._report = self._build()
+
+    def step(self, loss: Tensor | float) -> None:
+        """Note a loss that never runs backward in this process; losses that do are seen by themselves."""
+        self._session.state.losses.note(loss, self._session.step)
+
+    def report(self) -> Report:
+        """What was found so far, or in the whole block once it has ended."""
+        return self._report if self._report is not None else self._build()
+
+    def _build(self) -> Report:
+        run = collect(self._session)
+        return build_report(run, judge(run), title=self._title)
+
+
+def monitor(model: nn.Module, optimizer: torch.optim.Optimizer, budget: float = 0.05) -> Monitor:
+    """Observe the training inside a `with` block: `with tc.monitor(model, optimizer) as m: ...`, then `m.report()`.
+
+    `budget` is the share of the time that may be spent observing after the first ten steps. The training is left
+    bit-identical: parameters, gradients, optimizer state, random streams and modes. One observation at a time.
+    """
+    return Monitor(model, optimizer, budget)

@@ -263,7 +263,7 @@ def _lines(finding, name):
 TOOLS = {
     "torchclinic": (
         "torchclinic",
-        ("torchclinic.cli.run", "torchclinic.launcher", "torchclinic.run_report"),
+        ("torchclinic.cli.run", "torchclinic.running.launcher", "torchclinic.diagnosis.diagnose"),
         Torchclinic,
     ),
     "torchmortem": ("torchmortem", ("torchmortem",), Torchmortem),

@@ -1,6 +1,6 @@
 """Names of torch functions, as a function mode sees them: one set for each kind of operation."""
 
-REFLECTED = frozenset(["__rsub__", "__rdiv__", "__rtruediv__", "__rpow__"])
+REFLECTED = frozenset("__rsub__ __rdiv__ __rtruediv__ __rpow__".split())
 _REFLECTED = {
     "rsub": "sub",
     "radd": "add",
@@ -22,52 +22,35 @@ def plain_name(name: str) -> str:
     return _NAMES.get(name, name)
 
 
-SCALING = frozenset(["mul", "div", "mul_", "div_"])
+SCALING = frozenset("mul div mul_ div_".split())
 """By a number."""
-IN_PLACE_ARITHMETIC = frozenset(["add_", "sub_", "mul_", "div_", "pow_", "neg_", "clamp_", "sqrt_", "log_"])
+IN_PLACE_ARITHMETIC = frozenset("add_ sub_ mul_ div_ pow_ neg_ clamp_ sqrt_ log_".split())
 """Changes numbers where they are."""
-COMPARISONS = frozenset(["eq", "ne"])
-CLAMPS = frozenset(["clamp", "clip", "hardtanh"])
-VIEWS = frozenset(["view", "reshape", "view_as", "reshape_as"])
+COMPARISONS = frozenset("eq ne".split())
+CLAMPS = frozenset("clamp clip hardtanh".split())
+VIEWS = frozenset("view reshape view_as reshape_as".split())
 """Give the dimensions a new meaning."""
-MAY_COPY = frozenset(["reshape", "contiguous", "flatten", "ravel"])
+MAY_COPY = frozenset("reshape contiguous flatten ravel".split())
 """Copy only where they must."""
-PARTS = frozenset(["getitem", "select", "narrow"])
+PARTS = frozenset("getitem select narrow".split())
 """Of a tensor."""
-SPREADING = frozenset(["expand", "expand_as", "broadcast_to"])
+SPREADING = frozenset("expand expand_as broadcast_to".split())
 """One element stands for many."""
-ELEMENTWISE_WRITES = frozenset(
-    [
-        "setitem",
-        "index_put_",
-        "index_fill_",
-        "masked_fill_",
-        "fill_diagonal_",
-        "tril_",
-        "triu_",
-        "copy_",
-        "normal_",
-        "uniform_",
-        "add_",
-        "sub_",
-        "mul_",
-        "div_",
-        "clamp_",
-        "neg_",
-    ]
+ELEMENTWISE_WRITES = IN_PLACE_ARITHMETIC - {"pow_", "sqrt_", "log_"} | frozenset(
+    "setitem index_put_ index_fill_ masked_fill_ fill_diagonal_ tril_ triu_ copy_ normal_ uniform_".split()
 )
 """Elements of their own; `fill_` and `zero_` give every element the same number."""
-MASKED_FILLS = frozenset(["masked_fill", "masked_fill_"])
-LEAVES_TORCH = frozenset(["numpy", "item", "tolist", "argmax", "detach", "data", "detach_", "__array__", "array"])
+MASKED_FILLS = frozenset("masked_fill masked_fill_".split())
+LEAVES_TORCH = frozenset("numpy item tolist argmax detach data detach_ __array__ array".split())
 """What comes of it has no gradient."""
-DROPOUTS = frozenset(["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"])
-NORMALIZATIONS = frozenset(["batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"])
-SOFTMAXES = frozenset(["softmax", "log_softmax"])
-CLASS_PICKS = frozenset(["gather", "getitem", "take_along_dim"])
+DROPOUTS = frozenset("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout".split())
+NORMALIZATIONS = frozenset("batch_norm layer_norm group_norm instance_norm rms_norm".split())
+SOFTMAXES = frozenset("softmax log_softmax".split())
+CLASS_PICKS = frozenset("gather getitem take_along_dim".split())
 """One column for each row."""
-REGRESSION_LOSSES = frozenset(["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"])
-BINARY_LOSSES = frozenset(["binary_cross_entropy", "binary_cross_entropy_with_logits"])
-CLASS_LOSSES = frozenset(["cross_entropy", "nll_loss", "kl_div", "multi_margin_loss"])
+REGRESSION_LOSSES = frozenset("mse_loss l1_loss smooth_l1_loss huber_loss".split())
+BINARY_LOSSES = frozenset("binary_cross_entropy binary_cross_entropy_with_logits".split())
+CLASS_LOSSES = frozenset("cross_entropy nll_loss kl_div multi_margin_loss".split())
 """Have one score for each class."""
 ERRORS = REGRESSION_LOSSES | BINARY_LOSSES | {"cross_entropy", "nll_loss"}
 """Losses that measure how far a prediction is from its target."""
@@ -75,9 +58,7 @@ LOSSES = (
     CLASS_LOSSES
     | REGRESSION_LOSSES
     | BINARY_LOSSES
-    | frozenset(["poisson_nll_loss", "soft_margin_loss", "multilabel_soft_margin_loss"])
+    | frozenset("poisson_nll_loss soft_margin_loss multilabel_soft_margin_loss".split())
 )
-ADAPTIVE_OPTIMIZERS = tuple(
-    ["Adam", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Rprop", "Lion", "Adamax", "Muon"]
-)
+ADAPTIVE_OPTIMIZERS = tuple("Adam RMSprop Adagrad Adadelta NAdam RAdam Rprop Lion Adamax Muon".split())
 """Beginnings of the names of optimizers that divide by the size of past gradients."""

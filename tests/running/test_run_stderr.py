@@ -112,7 +112,7 @@ OURS = ("torchclinic explains:", "torchclinic run")
 
 EVERY_RUN = """
 import os, sys, types
-import torch, torchclinic.cli.run, torchclinic.launcher
+import torch, torchclinic.cli.run, torchclinic.running.launcher
 from torchclinic.cli.main import main
 def plain(path):
     main = sys.modules["__main__"] = types.ModuleType("__main__")

@@ -37,9 +37,11 @@ loss_understood
 loss_broke
 labels_noted
 decisions_compared
+labels_evaluated
 direction_noted
 model_begins
 model_runs
+evaluation_runs
 layer_ended
 model_ends
 backward_begins

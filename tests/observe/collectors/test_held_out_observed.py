@@ -14,9 +14,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from observer_fixtures import assert_no_trace, bits_of, observe, records_of
-from torchclinic.observe.collectors.data.held_out import held_out_name
-from torchclinic.observe.records import HeldOutUse
+from torchclinic.observe.collectors.data.held_out import HeldOutRows, held_out_name
+from torchclinic.observe.events import ModelBegins
+from torchclinic.observe.records import ForwardPass, HeldOutUse
 from torchclinic.observe.session import Session
+from torchclinic.observe.state.model_track import ModelTrack
+from torchclinic.observe.state.state import State
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +80,29 @@ SHAPES = st.sampled_from([(4,), (2, 3), (5, 1, 2)])
 DTYPES = st.sampled_from([torch.float32, torch.float16, torch.int64, torch.uint8, torch.bool, torch.complex64])
 
 
+class Watch:
+    """The collector, told of forwards as the tap of modules tells them."""
+
+    def __init__(self) -> None:
+        self._state, self._model = State(), nn.Linear(1, 1)
+        self._collector = HeldOutRows(self._state, lambda event: None)
+
+    def _begin(self, tensors: list[Tensor], line: str, with_grad: bool) -> None:
+        forward = ForwardPass("Linear", 0, 0, line, with_grad, with_grad)
+        self._collector.model_begins(ModelBegins(self._model, ModelTrack(self._model, 0), forward, tensors))
+
+    def trained(self, model: int, tensors: list[Tensor]) -> None:
+        self._state.rows.train(model, tensors)
+        self._begin(tensors, "", with_grad=True)
+
+    def evaluated(self, model: int, tensors: list[Tensor], line: str) -> None:
+        self._begin(tensors, line, with_grad=False)
+
+    @property
+    def uses(self) -> dict[tuple[str, str], HeldOutUse]:
+        return {(use.line, use.name): use for use in self._collector.records()}
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     shape=SHAPES, dtype=DTYPES, seed=st.integers(0, 1000),
@@ -89,7 +115,7 @@ def test_seen_and_chance_are_counts_of_equal_rows(
     generator = torch.Generator().manual_seed(seed)
     pool = (torch.randn((12, *shape), generator=generator) * 3).to(torch.float32)
     pool = torch.complex(pool, -pool.sin()) if dtype is torch.complex64 else pool.abs().to(dtype)
-    watch = HeldOutWatch(Session())
+    watch = Watch()
     for rows in trained:
         watch.trained(0, [pool[rows]])
     test_x = pool[evaluated]
@@ -105,7 +131,7 @@ def test_seen_and_chance_are_counts_of_equal_rows(
 
 
 def test_rows_of_fewer_than_four_numbers_are_not_compared() -> None:
-    watch = HeldOutWatch(Session())
+    watch = Watch()
     test_x = torch.randn(8, 3)
     watch.trained(0, [test_x])
     watch.evaluated(0, [test_x], "here")
@@ -113,7 +139,7 @@ def test_rows_of_fewer_than_four_numbers_are_not_compared() -> None:
 
 
 def test_one_different_bit_is_another_row() -> None:
-    watch = HeldOutWatch(Session())
+    watch = Watch()
     train_x = torch.randn(1, 784)
     watch.trained(0, [train_x])
     changed = torch.cat([train_x] * 784)
@@ -261,7 +287,7 @@ def test_copies_that_the_script_made_of_its_rows_are_no_chance() -> None:
     for rows, certain in ((torch.randn(400, 6), True), (torch.randint(0, 2, (400, 6)).float(), False)):
         copied = torch.cat([rows, rows[:40].repeat(9, 1)])
         copied = copied[torch.randperm(len(copied))]
-        watch = HeldOutWatch(Session())
+        watch = Watch()
         for batch in copied[:600].split(32):
             watch.trained(0, [batch])
         val_x = copied[600:]
@@ -273,7 +299,7 @@ def test_copies_that_the_script_made_of_its_rows_are_no_chance() -> None:
 
 def test_an_array_that_shares_memory_names_the_tensor() -> None:
     table = torch.randn(20, 5)
-    watch = HeldOutWatch(Session())
+    watch = Watch()
     watch.trained(0, [table])
     x_val = table[5:15].numpy()
     tensor = torch.from_numpy(x_val)

@@ -16,6 +16,11 @@ STEPS = 8
 CLIPS = {"clip_grad_norm_": 0.05, "clip_grad_value_": 0.01}
 
 
+def halves(session: Session) -> dict[str, HalfUse]:
+    """By kind."""
+    return {use.kind: use for use in records_of(session, HalfUse)}
+
+
 @pytest.fixture(autouse=True)
 def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
@@ -182,7 +187,7 @@ def test_without_weight_decay_there_is_no_record() -> None:
         F.mse_loss(model(x), y).backward()
         optimizer.step()
 
-    assert observe(run)[0].updates.decays == {}
+    assert records_of(observe(run)[0], DecayUse) == []
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -206,7 +211,7 @@ def test_lost_updates_and_gradients_of_half_precision_are_counted_element_by_ele
                     tiny += 0 < abs(g) < 2.0**-14
 
     session, _ = observe(run)
-    uses = session.updates.halves
+    uses = halves(session)
     assert 0 < still < driven
     assert (uses["update"].elements, uses["update"].lost, uses["update"].steps) == (driven, still, STEPS)
     assert uses["update"].dtype == str(dtype).removeprefix("torch.")
@@ -235,10 +240,10 @@ def test_float16_autocast_counts_small_gradients_of_float32_weights() -> None:
             optimizer.step()
 
     session, _ = observe(run)
-    use = session.updates.halves["gradient"]
+    use = halves(session)["gradient"]
     assert 0 < tiny < nonzero
     assert (use.elements, use.lost, use.steps) == (nonzero, tiny, STEPS)
-    assert "update" not in session.updates.halves
+    assert "update" not in halves(session)
 
 
 @pytest.mark.parametrize("factor", [1.0, 1e-4])
@@ -283,8 +288,8 @@ def test_gradients_that_are_zero_everywhere_are_all_lost() -> None:
             assert not length(gradients(model))
             optimizer.step()
 
-    use = observe(run)[0].updates.halves["gradient"]
-    assert (use.elements, use.lost, use.step_share) == (STEPS * size, STEPS * size, STEPS)
+    use = halves(observe(run)[0])["gradient"]
+    assert (use.elements, use.lost, use.step_share) == (STEPS * size, STEPS * size, 1.0)  # in every step
 
 
 def test_a_step_with_a_closure_loses_no_gradient_that_is_there() -> None:
@@ -298,7 +303,7 @@ def test_a_step_with_a_closure_loses_no_gradient_that_is_there() -> None:
         return loss
 
     session, _ = observe(lambda: [optimizer.step(closure) for _ in range(STEPS)])
-    assert "gradient" not in session.updates.halves
+    assert "gradient" not in halves(session)
 
 
 def test_nothing_is_recorded_by_a_dead_or_suspended_session() -> None:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from observer_fixtures import assert_no_trace, observe, records_of
 from torchclinic.observe.records import WorkerRandomness
 from torchclinic.observe.session import Session
-from torchclinic.observe.taps.workers import states
+from torchclinic.observe.taps.workers import WorkerTap, states
 
 NUMPY, PYTHON, TORCH = "numpy's global generator", "Python's random module", "torch's global generator"
 Draw = Callable[["Drawing"], int]
@@ -110,7 +110,7 @@ def test_a_single_worker_is_not_counted_among_those_of_an_earlier_loader() -> No
         load(NUMPY, 2, lambda worker: np.random.seed(worker))
         load(NUMPY, 1, lambda worker: np.random.seed(1))
 
-    [record] = observe(run)[0].workers.records()
+    [record] = records_of(observe(run)[0], WorkerRandomness)
     assert (record.workers, record.alike) == (2, 1)
 
 

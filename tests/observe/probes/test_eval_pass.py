@@ -16,6 +16,8 @@ from torch.nn import functional as F
 
 from observer_fixtures import assert_no_trace, assert_same_bits, bits_of, observe, records_of
 from torchclinic.errors import InputError
+from torchclinic.instruments.layer_signal import Propagation
+from torchclinic.observe.collecting import collect
 from torchclinic.observe.probes.eval_pass import MOST_ROWS, eval_pass
 from torchclinic.observe.records import EvalPass
 from torchclinic.observe.session import Session
@@ -263,9 +265,9 @@ def test_all_probes_of_a_run_leave_no_trace_in_its_batches(kind: str) -> None:
         return batches, model.calls, bits_of(model, optimizer)
 
     assert_no_trace(run)
-    probing = observe(run)[0].probing
-    assert probing.eval_passes  # they did run
-    assert probing.records
+    session = observe(run)[0]
+    assert records_of(session, EvalPass)  # they did run
+    assert records_of(session, Propagation)
 
 
 def test_an_argument_that_cannot_be_copied_is_not_probed() -> None:
@@ -311,7 +313,7 @@ def test_a_run_is_looked_at_twice_and_the_second_batch_is_fresh_if_it_differs() 
                 model(torch.randn(8, 6) if fresh else x).square().sum().backward()
                 optimizer.step()
 
-        return [(found.step, found.fresh) for found in observe(run)[0].probing.eval_passes]
+        return [(found.step, found.fresh) for found in records_of(observe(run)[0], EvalPass)]
 
     assert train(True) == [(0, False), (5, True)]
     assert train(False) == [(0, False), (5, False)]

@@ -12,7 +12,7 @@ from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.values import is_plain, tensors_in
 from torchclinic.observe.events import LossCalled, ModelRuns, Tell
 from torchclinic.observe.probes.eval_pass import outputs_of
-from torchclinic.observe.probes.probe import Probe, unsuitable
+from torchclinic.observe.probe import Probe, unsuitable
 from torchclinic.observe.records import AnswerInInput
 from torchclinic.observe.state.model_track import ModelTrack
 from torchclinic.observe.state.state import State

@@ -65,6 +65,9 @@ class Replicas(Collector):
             self._unseen = self._unseen or exchanged
 
     def group_ends(self, event: GroupEnds) -> None:
+        self._look_last()
+
+    def _look_last(self) -> None:
         """What was exchanged since the last step may have made the ranks equal."""
         count = exchanges() if self._world and replicas() > 1 else None
         if count is None or count == self._exchanges:
@@ -114,7 +117,7 @@ class Replicas(Collector):
         """Say that this rank has ended; on rank 0, read what the others have left."""
         if not self._world:
             return
-        self.group_ends(GroupEnds())
+        self._look_last()
         looks: dict[int, list[Look]] = {}
         if self._file is not None:
             self._file.write(ENDED)

@@ -1,32 +1,27 @@
 """What a reader should know about a checkpoint, and the report of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from torchclinic.checkpoints.entries import TensorEntry
 from torchclinic.checkpoints.naming import printable
-from torchclinic.checkpoints.records import TensorEntry
+from torchclinic.checkpoints.scanning import Scan
 from torchclinic.checkpoints.trust import is_own, is_powerful, reason
-from torchclinic.report.model import Finding, Prose, Report, Section, Severity, Table
+from torchclinic.report.model import Finding, Severity
 from torchclinic.units import format_count, format_nbytes
 
-if TYPE_CHECKING:
-    from torchclinic.checkpoints.records import Checkpoint
-    from torchclinic.checkpoints.scanning import Scan
-
-MANY_ROWS = 1000
 NAMED = 5
 MANY_GLOBALS = 50
 MANY_GROUPS = 10
 
 
-def foreign(scans: "Sequence[Scan]") -> dict[str, str]:
+def foreign(scans: Sequence[Scan]) -> dict[str, str]:
     """Globals that are not torch's own → why they are named."""
     met = {name: called for scan in scans for name, called in scan.globals.items() if not is_own(name)}
     return {printable(str(name)): reason(name, called) for name, called in met.items()}
 
 
 def find_oddities(
-    scans: "Sequence[Scan]", tensors: Mapping[str, TensorEntry], aliases: Sequence[Sequence[str]]
+    scans: Sequence[Scan], tensors: Mapping[str, TensorEntry], aliases: Sequence[Sequence[str]]
 ) -> Iterator[Finding]:
     yield from _foreign_globals(scans)
     yield from _odd_values(tensors)
@@ -54,7 +49,7 @@ def find_oddities(
         yield Finding("CKP004", "shared-storage", "info", message)
 
 
-def _foreign_globals(scans: "Sequence[Scan]") -> Iterator[Finding]:
+def _foreign_globals(scans: Sequence[Scan]) -> Iterator[Finding]:
     met = [(scan, name, called) for scan in scans for name, called in scan.globals.items() if not is_own(name)]
     met.sort(key=lambda one: not is_powerful(one[1]))
     for scan, name, called in met[:MANY_GLOBALS]:
@@ -84,64 +79,6 @@ def _odd_values(tensors: Mapping[str, TensorEntry]) -> Iterator[Finding]:
     if constant:
         message = f"Every element of {_few(constant)} has one and the same value."
         yield Finding("CKP006", "constant-weights", "warning", message, where=constant[0])
-
-
-def report_of(checkpoint: "Checkpoint") -> Report:
-    """The inspection as a report; its JSON carries every tensor."""
-    entries = checkpoint.tensors.values()
-    total = sum(entry.nbytes for entry in entries)
-    return Report(
-        title=f"Checkpoint {checkpoint.path}",
-        summary=f"{checkpoint.kind} ({checkpoint.format}): {format_count(len(entries))} tensors, "
-        f"{format_nbytes(total)} in a file of {format_nbytes(checkpoint.nbytes)}; nothing was executed.",
-        sections=tuple(_sections(checkpoint)),
-        findings=checkpoint.findings,
-        checked=checkpoint.checked,
-        not_checked=checkpoint.not_checked,
-        data={
-            "path": checkpoint.path,
-            "format": checkpoint.format,
-            "kind": checkpoint.kind,
-            "nbytes": checkpoint.nbytes,
-            "tensors": {name: entry.to_dict() for name, entry in checkpoint.tensors.items()},
-            "aliases": [list(group) for group in checkpoint.aliases],
-            "wasted_bytes": checkpoint.wasted_bytes,
-            "foreign_globals": dict(checkpoint.foreign_globals),
-            "parts": dict(checkpoint.parts),
-            "weights": checkpoint.weights,
-            "prefixes": dict(checkpoint.prefixes),
-            "metadata": dict(checkpoint.metadata),
-            "warnings": list(checkpoint.warnings),
-        },
-    )
-
-
-def _sections(checkpoint: "Checkpoint") -> Iterator[Section]:
-    parts = tuple((name or "(top level)", what) for name, what in checkpoint.parts.items())
-    if parts or checkpoint.prefixes or checkpoint.metadata:
-        texts = [f"Names start with `{prefix}`: {origin}." for prefix, origin in checkpoint.prefixes.items()]
-        texts += [f"`{printable(k)}`: {printable(v)}" for k, v in list(checkpoint.metadata.items())[:20]]
-        tables = (Table(("part", "what it is"), parts),) if parts else ()
-        yield Section("What is in it", (*((Prose("\n\n".join(texts)),) if texts else ()), *tables))
-    columns = ("tensor", "shape", "dtype", "bytes", "storage", "offset", "stride", "elements")
-    rows = tuple(_row(entry) for entry in list(checkpoint.tensors.values())[:MANY_ROWS])
-    left = len(checkpoint.tensors) - len(rows)
-    caption = f"{format_count(left)} more tensors are in the JSON." if left else ""
-    yield Section("Tensors", (Table(columns, rows, caption),))
-
-
-def _row(entry: TensorEntry) -> tuple[str | int, ...]:
-    shape, stride = (" × ".join(map(str, entry.shape)) or "scalar"), ", ".join(map(str, entry.stride))
-    return (entry.name, shape, entry.dtype, entry.nbytes, entry.storage, entry.offset, stride, _elements(entry))
-
-
-def _elements(entry: TensorEntry) -> str:
-    values = entry.values
-    if values is None:
-        return "not looked at" if entry.nbytes else "none"
-    if not values.finite:
-        return f"{values.nan} NaN, {values.inf} infinite"
-    return "all zero" if values.zero else "constant" if values.constant else "finite"
 
 
 def _few(names: Sequence[str]) -> str:

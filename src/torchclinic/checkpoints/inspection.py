@@ -5,9 +5,10 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
+from torchclinic.checkpoints.entries import TensorEntry
 from torchclinic.checkpoints.findings import find_oddities, foreign
 from torchclinic.checkpoints.folders import files_of
-from torchclinic.checkpoints.records import Checkpoint, TensorEntry
+from torchclinic.checkpoints.records import Checkpoint
 from torchclinic.checkpoints.scanning import Scan, scan_file
 from torchclinic.checkpoints.structure import prefixes_of
 from torchclinic.errors import CheckpointError

@@ -1,47 +1,14 @@
-"""What an inspection returns: plain frozen data."""
+"""What an inspection returns, and how it is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from torchclinic.checkpoints.values import Values
-from torchclinic.report.model import Finding, NotChecked, Report, Reported
+from torchclinic.checkpoints.entries import TensorEntry
+from torchclinic.checkpoints.naming import printable
+from torchclinic.report.model import Finding, NotChecked, Prose, Report, Reported, Section, Table
+from torchclinic.units import format_count, format_nbytes
 
-
-@dataclass(frozen=True, slots=True)
-class TensorEntry:
-    """One tensor of a checkpoint. `offset` and `stride` count elements, as in torch."""
-
-    name: str
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    dtype: str
-    nbytes: int  # of its elements
-    storage: str  # key of the storage it lies in
-    offset: int
-    storage_nbytes: int
-    file: str
-    file_offset: int | None  # first byte of the tensor in the file; None if the storage is compressed
-    requires_grad: bool
-    values: Values | None  # None = not judged
-
-    def to_dict(self) -> dict[str, Any]:
-        judged = self.values
-        return {
-            "shape": list(self.shape),
-            "stride": list(self.stride),
-            "dtype": self.dtype,
-            "nbytes": self.nbytes,
-            "storage": self.storage,
-            "offset": self.offset,
-            "storage_nbytes": self.storage_nbytes,
-            "file": self.file,
-            "file_offset": self.file_offset,
-            "nan": judged.nan if judged else None,
-            "inf": judged.inf if judged else None,
-            "constant": judged.constant if judged else None,
-            "zero": judged.zero if judged else None,
-        }
+MANY_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +41,62 @@ class Checkpoint(Reported):
         return {name.removeprefix(start): entry for name, entry in self.tensors.items() if name.startswith(start)}
 
     def report(self) -> Report:
-        from torchclinic.checkpoints.findings import report_of
+        return _report_of(self)
 
-        return report_of(self)
+
+def _report_of(checkpoint: Checkpoint) -> Report:
+    """The inspection as a report; its JSON carries every tensor."""
+    entries = checkpoint.tensors.values()
+    total = sum(entry.nbytes for entry in entries)
+    return Report(
+        title=f"Checkpoint {checkpoint.path}",
+        summary=f"{checkpoint.kind} ({checkpoint.format}): {format_count(len(entries))} tensors, "
+        f"{format_nbytes(total)} in a file of {format_nbytes(checkpoint.nbytes)}; nothing was executed.",
+        sections=tuple(_sections(checkpoint)),
+        findings=checkpoint.findings,
+        checked=checkpoint.checked,
+        not_checked=checkpoint.not_checked,
+        data={
+            "path": checkpoint.path,
+            "format": checkpoint.format,
+            "kind": checkpoint.kind,
+            "nbytes": checkpoint.nbytes,
+            "tensors": {name: entry.to_dict() for name, entry in checkpoint.tensors.items()},
+            "aliases": [list(group) for group in checkpoint.aliases],
+            "wasted_bytes": checkpoint.wasted_bytes,
+            "foreign_globals": dict(checkpoint.foreign_globals),
+            "parts": dict(checkpoint.parts),
+            "weights": checkpoint.weights,
+            "prefixes": dict(checkpoint.prefixes),
+            "metadata": dict(checkpoint.metadata),
+            "warnings": list(checkpoint.warnings),
+        },
+    )
+
+
+def _sections(checkpoint: Checkpoint) -> Iterator[Section]:
+    parts = tuple((name or "(top level)", what) for name, what in checkpoint.parts.items())
+    if parts or checkpoint.prefixes or checkpoint.metadata:
+        texts = [f"Names start with `{prefix}`: {origin}." for prefix, origin in checkpoint.prefixes.items()]
+        texts += [f"`{printable(k)}`: {printable(v)}" for k, v in list(checkpoint.metadata.items())[:20]]
+        tables = (Table(("part", "what it is"), parts),) if parts else ()
+        yield Section("What is in it", (*((Prose("\n\n".join(texts)),) if texts else ()), *tables))
+    columns = ("tensor", "shape", "dtype", "bytes", "storage", "offset", "stride", "elements")
+    rows = tuple(_row(entry) for entry in list(checkpoint.tensors.values())[:MANY_ROWS])
+    left = len(checkpoint.tensors) - len(rows)
+    caption = f"{format_count(left)} more tensors are in the JSON." if left else ""
+    yield Section("Tensors", (Table(columns, rows, caption),))
+
+
+def _row(entry: TensorEntry) -> tuple[str | int, ...]:
+    shape, stride = (" × ".join(map(str, entry.shape)) or "scalar"), ", ".join(map(str, entry.stride))
+    return (entry.name, shape, entry.dtype, entry.nbytes, entry.storage, entry.offset, stride, _elements(entry))
+
+
+def _elements(entry: TensorEntry) -> str:
+    values = entry.values
+    if values is None:
+        return "not looked at" if entry.nbytes else "none"
+    if not values.finite:
+        return f"{values.nan} NaN, {values.inf} infinite"
+    return "all zero" if values.zero else "constant" if values.constant else "finite"

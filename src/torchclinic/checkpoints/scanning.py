@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from torchclinic.checkpoints.dtypes import ITEM_SIZES
+from torchclinic.checkpoints.entries import TensorEntry
 from torchclinic.checkpoints.files import Content, Place, mapped, read_file
 from torchclinic.checkpoints.machine import Global
 from torchclinic.checkpoints.naming import name_tensors
 from torchclinic.checkpoints.rebuilding import TensorRef, extent
-from torchclinic.checkpoints.records import TensorEntry
 from torchclinic.checkpoints.structure import Structure, describe
 from torchclinic.checkpoints.values import JUDGED, Values, is_dense, judge, touched_bytes
 from torchclinic.errors import CheckpointError

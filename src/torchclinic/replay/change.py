@@ -7,14 +7,25 @@ import pkgutil
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from torchclinic.replay.bench import Bench
+from torchclinic.replay.origins import Origins
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+class Training(Protocol):
+    """What a change may ask of the training that it is attached to: the `Bench`."""
+
+    steps: int
+    origins: Origins
+
+    def owned(self) -> list[Tensor]: ...
+    def stepping(self) -> int: ...
+    def leaves(self, root: Tensor) -> list[Tensor]: ...
+    def in_model(self) -> bool: ...
 
 
 class Change:
@@ -31,7 +42,7 @@ class Change:
     def __init__(self) -> None:
         self.acted = 0
 
-    def attach(self, bench: "Bench") -> None:
+    def attach(self, bench: Training) -> None:
         self.bench = bench
 
     def enter_model(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:

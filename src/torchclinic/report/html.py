@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from torchclinic.report import wording
-from torchclinic.report.model import Figure, Report, Section, Table, Value
+from torchclinic.report.blocks import Figure, Report, Section, Table, Value
 from torchclinic.units import format_column, format_number
 
 ASSETS = Path(__file__).with_name("assets")

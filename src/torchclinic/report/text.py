@@ -22,7 +22,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from torchclinic.report import wording
-from torchclinic.report.model import (
+from torchclinic.report.blocks import (
     Block,
     Claim,
     Code,

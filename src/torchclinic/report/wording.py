@@ -1,6 +1,6 @@
 """What every renderer says in words: the verdict of a report, the values of a claim, the place of a finding."""
 
-from torchclinic.report.model import SEVERITIES, Claim, Finding, Report
+from torchclinic.report.blocks import SEVERITIES, Claim, Finding, Report
 from torchclinic.units import format_number
 
 FOUND = "Found"

@@ -5,11 +5,12 @@ Large tensors are cut off, and every cut is marked. Each figure also exists as t
 
 from collections.abc import Callable, Sequence
 from math import ceil, prod
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from torchclinic.report.drawing import COLORS, NONE, Drawing
 from torchclinic.report.model import Figure, Table
 from torchclinic.tensors.layout import Layout
+from torchclinic.tensors.mapping import Mapping, unravel
 from torchclinic.tensors.sheet import (
     CELL,
     FACETS,
@@ -26,9 +27,22 @@ from torchclinic.tensors.sheet import (
     shown_cells,
 )
 
-if TYPE_CHECKING:
-    from torchclinic.tensors.broadcasting import BroadcastExplanation
-    from torchclinic.tensors.mapping import Mapping
+
+class Shaped(Protocol):
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+class Broadcast(Protocol):
+    """What is drawn of a broadcast."""
+
+    @property
+    def shape(self) -> tuple[int, ...] | None: ...
+    @property
+    def operands(self) -> Sequence[Shaped]: ...
+    @property
+    def stretched(self) -> Sequence[Sequence[int]]: ...
+    def source(self, index: Index) -> Sequence[Index]: ...
 
 
 def layout_figure(layout: Layout, storage_numel: int | None = None) -> Figure:
@@ -135,10 +149,8 @@ def _layout_text(layout: Layout, places: dict[int, list[Index]], size: int) -> s
     return "\n".join(lines + grid_text(layout.shape, lambda index: str(layout.address(index))))
 
 
-def mapping_figure(mapping: "Mapping") -> Figure:
+def mapping_figure(mapping: Mapping) -> Figure:
     """reshape and permute side by side: which element of x each puts at each place."""
-    from torchclinic.tensors.mapping import unravel
-
     shape = mapping.shape
     width = max(min(shape[-1], GRID) * CELL * min(prod(shape[:-2]), FACETS) + 180, 360)
     sheet = Sheet(min(width, PER_ROW * CELL + 16))
@@ -177,7 +189,7 @@ def mapping_figure(mapping: "Mapping") -> Figure:
     return sheet.figure("Reshape is not permute", table.caption, table, "\n".join(text))
 
 
-def broadcast_figure(explained: "BroadcastExplanation") -> Figure:
+def broadcast_figure(explained: Broadcast) -> Figure:
     """Each operand stretched to the result's shape, one colour per axis; a dashed cell is a repeated one."""
     assert explained.shape is not None
     shape = explained.shape

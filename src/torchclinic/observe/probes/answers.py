@@ -11,8 +11,8 @@ from torchclinic.instruments.arguments import apply, common_rows, first_rows
 from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.values import is_plain, tensors_in
 from torchclinic.observe.events import LossCalled, ModelRuns, Tell
-from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.probe import Probe, unsuitable
+from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.records import AnswerInInput
 from torchclinic.observe.state.model_track import ModelTrack
 from torchclinic.observe.state.state import State

@@ -13,8 +13,8 @@ from torchclinic.instruments.arguments import apply
 from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.values import is_plain, tensors_in
 from torchclinic.observe.events import DecisionsCompared, DirectionNoted, EvaluationRuns, LabelsNoted, Tell
-from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.probe import Probe
+from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.records import Agreement, CarryOver, LabelBatch, LabelStream, LossDirection
 from torchclinic.observe.state.kept import KeptBatch
 from torchclinic.observe.state.model_track import ModelTrack

@@ -11,8 +11,8 @@ from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.instruments.propagation import propagation
 from torchclinic.instruments.values import tensors_in
 from torchclinic.observe.events import LossCalled, ModelRuns, Tell
-from torchclinic.observe.probes.eval_pass import eval_pass, print_of
 from torchclinic.observe.probe import MOST_MODELS, Probe, unsuitable
+from torchclinic.observe.probes.eval_pass import eval_pass, print_of
 from torchclinic.observe.records import EvalPass
 from torchclinic.observe.state.state import State
 

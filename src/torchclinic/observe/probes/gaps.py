@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from torch import nn
 
 from torchclinic.observe.events import EvaluationRuns, Tell
-from torchclinic.observe.probes.mode_gap import mode_gap, normalizations
 from torchclinic.observe.probe import Probe
+from torchclinic.observe.probes.mode_gap import mode_gap, normalizations
 from torchclinic.observe.records import ModeGap
 from torchclinic.observe.state.kept import KeptBatch
 from torchclinic.observe.state.model_track import ModelTrack

@@ -3,8 +3,8 @@
 from typing import Any
 
 from torchclinic.observe.events import EvaluationRuns, LossCalled, ModelEnds, ModelRuns, Tell
-from torchclinic.observe.probes.mode_gap import keep, label
 from torchclinic.observe.probe import MOST_MODELS, Probe, unsuitable
+from torchclinic.observe.probes.mode_gap import keep, label
 from torchclinic.observe.state.kept import KeptBatch
 from torchclinic.observe.state.state import State
 

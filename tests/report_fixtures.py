@@ -6,18 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from torchclinic.report.figures import bar_chart, heat_map, histogram, image_grid, line_chart, signed_pixels
-from torchclinic.report.model import (
-    Claim,
-    Code,
-    Figure,
-    Finding,
-    NotChecked,
-    Prose,
-    Report,
-    Section,
-    Steps,
-    Table,
-)
+from torchclinic.report.model import Claim, Code, Finding, NotChecked, Prose, Section, Steps, Table
+from torchclinic.report.results import Figure, Report
 
 FORMAT = Path(__file__).parents[1] / "docs" / "report-format.md"
 HOSTILE = "<script>alert(1)</script></style>\"'><img src=x onerror=alert(2)>{{ 7*7 }}[bold]\x1b[31m\x00"

@@ -10,9 +10,9 @@ from torchclinic._version import __version__
 
 _HOME = {
     "Claim": "report.model",
-    "Figure": "report.model",
+    "Figure": "report.results",
     "Finding": "report.model",
-    "Report": "report.model",
+    "Report": "report.results",
     "aliasing": "tensors.aliasing",
     "avg_pool2d": "cnn.pool",
     "checkup": "running.checkup",
@@ -60,9 +60,9 @@ if TYPE_CHECKING:
     from torchclinic.instruments.tracing import trace as trace
     from torchclinic.replay.live import prove as prove
     from torchclinic.report.model import Claim as Claim
-    from torchclinic.report.model import Figure as Figure
     from torchclinic.report.model import Finding as Finding
-    from torchclinic.report.model import Report as Report
+    from torchclinic.report.results import Figure as Figure
+    from torchclinic.report.results import Report as Report
     from torchclinic.running.checkup import checkup as checkup
     from torchclinic.running.monitoring import monitor as monitor
     from torchclinic.running.notebook import load_ipython_extension as load_ipython_extension

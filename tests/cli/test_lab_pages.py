@@ -8,7 +8,8 @@ import pytest
 from report_fixtures import documented_keys, full_report
 from torchclinic.cli.lab_pages import write_pages
 from torchclinic.errors import InputError
-from torchclinic.report.model import Claim, Report, Section
+from torchclinic.report.model import Claim, Section
+from torchclinic.report.results import Report
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from torchclinic.cli.main import main
 from torchclinic.labs import catalogue
 from torchclinic.labs.lab import Lab, Options
-from torchclinic.report.model import Report
+from torchclinic.report.results import Report
 
 SCRIPTS = [(entry.name, script) for entry in catalogue.ALL for script in entry.scripts]
 README = Path(__file__).parents[2] / "README.md"

@@ -5,7 +5,7 @@ import torch
 
 from torchclinic.labs import catalogue
 from torchclinic.labs.lab import Options
-from torchclinic.report.model import Figure
+from torchclinic.report.results import Figure
 from torchclinic.tensors import views
 
 

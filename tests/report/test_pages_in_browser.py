@@ -13,7 +13,8 @@ from torchclinic.cli.lab_pages import write_pages
 from torchclinic.labs import catalogue
 from torchclinic.labs.lab import Options
 from torchclinic.report.html import report_page
-from torchclinic.report.model import Report, Section
+from torchclinic.report.model import Section
+from torchclinic.report.results import Report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [

@@ -27,7 +27,7 @@ from torchclinic.report.figures import (
     signed_pixels,
     strip_heat_map,
 )
-from torchclinic.report.model import Figure
+from torchclinic.report.results import Figure
 
 SVG = "{http://www.w3.org/2000/svg}"
 any_float = st.floats(allow_nan=True, allow_infinity=True)

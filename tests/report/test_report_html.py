@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from report_fixtures import HOSTILE, figures, full_report, steps
 from torchclinic.report.html import MOST_ROWS, figure_fragment, report_fragment, report_page, table_fragment
-from torchclinic.report.model import Claim, Finding, NotChecked, Report, Section, Table
+from torchclinic.report.model import Claim, Finding, NotChecked, Section, Table
+from torchclinic.report.results import Report
 
 
 class Page(HTMLParser):

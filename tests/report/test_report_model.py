@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from report_fixtures import documented_keys, full_report
-from torchclinic.report.model import SCHEMA, Claim, Finding, NotChecked, Relation, Report, Section, worst_severity
+from torchclinic.report.model import SCHEMA, Claim, Finding, NotChecked, Relation, Section, worst_severity
+from torchclinic.report.results import Report
 
 RELATIONS: tuple[Relation, ...] = ("==", "≈", "≥", "≤", ">", "<")
 numbers = st.floats(-1e9, 1e9) | st.integers(-1000, 1000)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from report_fixtures import HOSTILE, figures, full_report
-from torchclinic.report.model import Claim, Report, Section, Table
+from torchclinic.report.model import Claim, Section, Table
+from torchclinic.report.results import Report
 from torchclinic.report.text import MOST_ROWS, Printer, figure_text, report_text
 from torchclinic.report.wording import claim_values, expectation
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torchclinic.report.model import Finding, Prose, Report, Reported, Section, Table
+from torchclinic.report.model import Finding, Prose, Section, Table
+from torchclinic.report.results import Report, Reported
 
 MAX_RULES = 50
 Form = tuple[tuple[int, ...], str]  # shape and dtype

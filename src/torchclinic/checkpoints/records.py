@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from torchclinic.checkpoints.entries import TensorEntry
 from torchclinic.checkpoints.naming import printable
-from torchclinic.report.model import Finding, NotChecked, Prose, Report, Reported, Section, Table
+from torchclinic.report.model import Finding, NotChecked, Prose, Section, Table
+from torchclinic.report.results import Report, Reported
 from torchclinic.units import format_count, format_nbytes
 
 MANY_ROWS = 1000

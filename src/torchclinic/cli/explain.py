@@ -8,7 +8,8 @@ import click
 
 from torchclinic.cli.output import report_options, write_report
 from torchclinic.errors import InputError
-from torchclinic.report.model import Code, Report, Section
+from torchclinic.report.model import Code, Section
+from torchclinic.report.results import Report
 
 RULE_CODE = re.compile(r"[A-Za-z]{3}\d{3}")
 

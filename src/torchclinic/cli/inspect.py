@@ -9,7 +9,8 @@ import click
 
 from torchclinic.cli.output import report_options, write_report
 from torchclinic.errors import InputError
-from torchclinic.report.model import SEVERITIES, Report, Section, worst_severity
+from torchclinic.report.model import SEVERITIES, Section, worst_severity
+from torchclinic.report.results import Report
 
 if TYPE_CHECKING:
     from torchclinic.checkpoints.comparison import Comparison

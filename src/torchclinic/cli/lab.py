@@ -8,7 +8,7 @@ import click
 from torchclinic.cli.output import report_options, write_report
 from torchclinic.labs import catalogue
 from torchclinic.labs.lab import Options
-from torchclinic.report.model import Report
+from torchclinic.report.results import Report
 
 
 @click.command("lab")

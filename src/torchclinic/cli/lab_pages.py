@@ -7,7 +7,7 @@ from typing import Any
 from torchclinic.cli.output import write_json, write_text
 from torchclinic.labs import catalogue
 from torchclinic.report.html import render_page, report_page
-from torchclinic.report.model import Report
+from torchclinic.report.results import Report
 
 HOME = "index.html"
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from torchclinic.errors import InputError
-from torchclinic.report.model import SCHEMA, Report
+from torchclinic.report.model import SCHEMA
+from torchclinic.report.results import Report
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -17,7 +17,8 @@ from torchclinic.running.last_word import LastWord
 if TYPE_CHECKING:
     from torchclinic.observe.session import Session
     from torchclinic.replay.scripts import Proofs, Surroundings
-    from torchclinic.report.model import Finding, Report
+    from torchclinic.report.model import Finding
+    from torchclinic.report.results import Report
     from torchclinic.running.launcher import Outcome
 
 Function = TypeVar("Function", bound=Callable[..., Any])

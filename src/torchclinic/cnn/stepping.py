@@ -11,7 +11,8 @@ from torchclinic.cnn.geometry import Axis, Padding, conv_axes, pool_axes
 from torchclinic.cnn.pool import avg_pool2d, max_pool2d
 from torchclinic.errors import InputError
 from torchclinic.report.drawing import COLORS, INK, Drawing
-from torchclinic.report.model import Figure, Table, Value
+from torchclinic.report.model import Table, Value
+from torchclinic.report.results import Figure
 from torchclinic.units import format_number
 
 Cell = tuple[int, int, int]  # output channel, row, column

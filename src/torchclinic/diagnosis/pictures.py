@@ -7,7 +7,8 @@ from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.records.layers import LayerSeries, Window
 from torchclinic.report.figures import bar_chart, line_chart, strip_picture
-from torchclinic.report.model import Figure, Finding
+from torchclinic.report.model import Finding
+from torchclinic.report.results import Figure
 from torchclinic.rules.timeline import relative_gradient, typical, update
 
 CURVE_POINTS = 600

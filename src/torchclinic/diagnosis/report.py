@@ -9,7 +9,8 @@ from torchclinic._version import __version__
 from torchclinic.diagnosis.corrections import with_correction
 from torchclinic.diagnosis.pictures import cause_picture, layer_strips, loss_curve
 from torchclinic.observe.records import ModelRecord, RunRecord
-from torchclinic.report.model import Block, Code, Finding, Prose, Report, Section, Table
+from torchclinic.report.model import Block, Code, Finding, Prose, Section, Table
+from torchclinic.report.results import Report
 from torchclinic.rules.judging import Verdict
 from torchclinic.rules.rule import discover
 from torchclinic.rules.timeline import parts

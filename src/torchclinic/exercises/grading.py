@@ -13,7 +13,8 @@ from torchclinic.errors import InputError
 from torchclinic.exercises.catalogue import Exercise, find_rule
 from torchclinic.exercises.observation import Observation, observe
 from torchclinic.report.figures import line_chart
-from torchclinic.report.model import Block, Claim, Prose, Report, Section
+from torchclinic.report.model import Block, Claim, Prose, Section
+from torchclinic.report.results import Report
 from torchclinic.rules.rule import Rule
 from torchclinic.units import format_number
 

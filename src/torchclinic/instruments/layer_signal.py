@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from torchclinic.errors import InputError
-from torchclinic.report.model import Prose, Report, Reported, Section, Table
+from torchclinic.report.model import Prose, Section, Table
+from torchclinic.report.results import Report, Reported
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torchclinic.errors import InputError
 from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.outputs import class_probabilities
-from torchclinic.report.model import Claim, Prose, Report, Reported, Section, Table
+from torchclinic.report.model import Claim, Prose, Section, Table
+from torchclinic.report.results import Report, Reported
 from torchclinic.units import format_number, format_share
 
 SINGLE_VALUE = (

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from torchclinic.errors import InputError
 from torchclinic.labs.lab import Lab, Options
-from torchclinic.report.model import Block, Report, Section
+from torchclinic.report.model import Block, Section
+from torchclinic.report.results import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torchclinic.report.model import (
-    Block,
-    Claim,
-    Code,
-    Figure,
-    NotChecked,
-    Prose,
-    Relation,
-    Report,
-    Section,
-    Steps,
-    Table,
-    Value,
-)
+from torchclinic.report.model import Block, Claim, Code, NotChecked, Prose, Relation, Section, Steps, Table, Value
+from torchclinic.report.results import Figure, Report
 from torchclinic.units import format_seconds
 
 

@@ -19,7 +19,8 @@ from torchclinic.replay.reporting import proof_section, proofs_data
 from torchclinic.replay.scripts import Proofs
 from torchclinic.replay.trial import Trial
 from torchclinic.replay.verdicts import FEWEST_SEEDS, QUANTILES, weigh
-from torchclinic.report.model import Finding, NotChecked, Report
+from torchclinic.report.model import Finding, NotChecked
+from torchclinic.report.results import Report
 from torchclinic.running.checkup import checkup
 
 MOST_SEEDS = max(QUANTILES) + 1

@@ -19,7 +19,8 @@ from torchclinic.report.axes import (
     legend_height,
 )
 from torchclinic.report.drawing import COLORS, Drawing
-from torchclinic.report.model import Figure, Table, Value
+from torchclinic.report.model import Table, Value
+from torchclinic.report.results import Figure
 from torchclinic.units import format_number
 
 WIDTH = 640.0

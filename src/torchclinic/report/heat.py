@@ -9,7 +9,8 @@ from typing import Any
 from torchclinic.errors import InputError
 from torchclinic.report.axes import FONT, LETTER
 from torchclinic.report.drawing import COLORS, INK, Drawing
-from torchclinic.report.model import Figure, Table
+from torchclinic.report.model import Table
+from torchclinic.report.results import Figure
 from torchclinic.units import format_number
 
 FAINTEST, STRONGEST = 0.04, 0.9  # opacities

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from torchclinic.report import wording
-from torchclinic.report.blocks import Figure, Report, Section, Table, Value
+from torchclinic.report.model import PlainFigure, PlainReport, Section, Table, Value
 from torchclinic.units import format_column, format_number
 
 ASSETS = Path(__file__).with_name("assets")
@@ -23,12 +23,12 @@ SEVERITY_WORDS = {"error": "Error", "warning": "Warning", "info": "Info"}
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
-def report_page(report: Report, home: str = "", question: str = "") -> str:
+def report_page(report: PlainReport, home: str = "", question: str = "") -> str:
     """A complete HTML document. `home` is the address of an overview page to link to."""
     return render_page("report.html.j2", report=report, home=home, question=question)
 
 
-def report_fragment(report: Report) -> str:
+def report_fragment(report: PlainReport) -> str:
     """The report for a notebook's output cell: takes the notebook's colours, needs no other file."""
     return _clean(_templates().get_template("fragment.html.j2").render(report=report, css=_asset("content.css")))
 
@@ -39,7 +39,7 @@ def section_fragment(section: Section) -> str:
     return _clean(template.render(section=section, css=_asset("content.css")))
 
 
-def figure_fragment(figure: Figure) -> str:
+def figure_fragment(figure: PlainFigure) -> str:
     return _block_fragment(figure)
 
 
@@ -58,7 +58,7 @@ def render_page(template: str, **content: Any) -> str:
     return _clean(_templates().get_template(template).render(css=css, script=script, policy=policy, **content))
 
 
-def _block_fragment(block: Figure | Table) -> str:
+def _block_fragment(block: PlainFigure | Table) -> str:
     template = _templates().get_template("block_fragment.html.j2")
     return _clean(template.render(block=block, css=_asset("content.css")))
 
@@ -116,7 +116,7 @@ def _cells(table: Table) -> list[tuple[str, ...]]:
     return list(zip(*columns, strict=True))
 
 
-def _svg(figure: Figure) -> Markup:
+def _svg(figure: PlainFigure) -> Markup:
     return Markup(figure.svg)
 
 

@@ -1,68 +1,248 @@
-"""What every result is made of, and how it shows itself in a terminal and in a notebook."""
+"""What a report is made of. Plain frozen data: no torch, no rendering.
 
-from typing import Any
+A `Report` is an ordered list of sections; a section holds prose, code, claims, findings, tables and figures.
+Three lists are never left out: what was found, what was checked and found fine, what could not be checked and why.
+"""
 
-from torchclinic.report import blocks
-from torchclinic.report.blocks import SCHEMA as SCHEMA
-from torchclinic.report.blocks import SEVERITIES as SEVERITIES
-from torchclinic.report.blocks import Block as Block
-from torchclinic.report.blocks import Claim as Claim
-from torchclinic.report.blocks import Code as Code
-from torchclinic.report.blocks import Finding as Finding
-from torchclinic.report.blocks import NotChecked as NotChecked
-from torchclinic.report.blocks import Prose as Prose
-from torchclinic.report.blocks import Relation as Relation
-from torchclinic.report.blocks import Section as Section
-from torchclinic.report.blocks import Severity as Severity
-from torchclinic.report.blocks import Steps as Steps
-from torchclinic.report.blocks import Table as Table
-from torchclinic.report.blocks import Value as Value
-from torchclinic.report.blocks import worst_severity as worst_severity
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Value = bool | int | float | str | None
+Relation = Literal["==", "≈", "≥", "≤", ">", "<"]
+Severity = Literal["error", "warning", "info"]
+SCHEMA = "torchclinic.report/1"
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 
-class Figure(blocks.Figure):
-    __doc__ = blocks.Figure.__doc__
-    __slots__ = ()
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement that can be false: what theory predicts, what was measured, and whether they agree.
 
-    def __str__(self) -> str:
-        from torchclinic.report.text import figure_text
+    `passed` is computed, never given. `≈` allows `tolerance` on either side (same unit as the values);
+    the inequalities compare measured with predicted, in that order, and give `tolerance` of slack.
+    A value that is NaN never passes.
+    """
 
-        return figure_text(self)
+    id: str
+    statement: str
+    predicted: Value
+    measured: Value
+    relation: Relation = "=="
+    tolerance: float = 0.0
+    unit: str = ""
+    source: str = ""  # paper and equation
+    note: str = ""  # n, mean and spread, or when the statement does not hold
 
-    def _repr_html_(self) -> str:
-        from torchclinic.report.html import figure_fragment
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "predicted", _plain(self.predicted))
+        object.__setattr__(self, "measured", _plain(self.measured))
 
-        return figure_fragment(self)
-
-
-class Report(blocks.Report):
-    __doc__ = blocks.Report.__doc__
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        from torchclinic.report.text import report_text
-
-        return report_text(self)
-
-    def _repr_html_(self) -> str:
-        from torchclinic.report.html import report_fragment
-
-        return report_fragment(self)
-
-
-class Reported:
-    """A result that shows itself as its report."""
-
-    __slots__ = ()
-
-    def report(self) -> Report:
-        raise NotImplementedError
+    @property
+    def passed(self) -> bool:
+        if self.relation == "==":
+            return self.measured == self.predicted
+        if not isinstance(self.predicted, int | float) or not isinstance(self.measured, int | float):
+            return False
+        excess = self.measured - self.predicted
+        if math.isnan(excess):
+            return False
+        return {
+            "≈": abs(excess) <= self.tolerance,
+            "≥": excess >= -self.tolerance,
+            "≤": excess <= self.tolerance,
+            ">": excess > -self.tolerance,
+            "<": excess < self.tolerance,
+        }[self.relation]
 
     def to_dict(self) -> dict[str, Any]:
-        return self.report().to_dict()
+        return {
+            "id": self.id,
+            "statement": self.statement,
+            "predicted": _finite(self.predicted),
+            "measured": _finite(self.measured),
+            "relation": self.relation,
+            "tolerance": _finite(self.tolerance),
+            "unit": self.unit,
+            "passed": self.passed,
+            "source": self.source,
+            "note": self.note,
+        }
 
-    def __str__(self) -> str:
-        return str(self.report())
 
-    def _repr_html_(self) -> str:
-        return self.report()._repr_html_()
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that fired."""
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    where: str = ""  # module path or parameter name
+    line: str = ""  # file:line of the user's script
+    step: int | None = None
+    evidence: Mapping[str, Value] = field(default_factory=dict)
+    fix: str = ""
+    rank: int = 0  # 1 = first cause; 0 = not ranked
+    causes: tuple[str, ...] = ()  # codes of the findings this one follows from
+    corrected: str = ""  # the lines of code that take the place of the one at `line`, where the remedy is local
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "code": self.code,
+            "name": self.name,
+            "severity": self.severity,
+            "rank": self.rank,
+            "where": self.where,
+            "line": self.line,
+            "step": self.step,
+            "message": self.message,
+            "evidence": {key: _finite(value) for key, value in self.evidence.items()},
+            "fix": self.fix,
+            "corrected": self.corrected,
+            "causes": list(self.causes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NotChecked:
+    """Something that could not be checked, and why."""
+
+    code: str
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"code": self.code, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Plain text. Paragraphs are separated by an empty line; `backticks` mark code."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    text: str
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        assert all(len(row) == len(self.columns) for row in self.rows), "every row has a cell per column"
+
+    def to_dict(self) -> dict[str, Any]:
+        rows = [[_finite(cell) for cell in row] for row in self.rows]
+        return {"columns": list(self.columns), "rows": rows, "caption": self.caption}
+
+
+@dataclass(frozen=True, slots=True)
+class PlainFigure:
+    """An SVG drawn once in Python, plus the table it shows.
+
+    `svg` is a complete `<svg>` element drawn by `report.figures` (or with its `Drawing`), with no script and no link.
+    `description` says in words what is to be seen. `text` is an 80-column rendering for terminals; empty = the table.
+    """
+
+    title: str
+    svg: str
+    table: Table
+    description: str = ""
+    text: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"title": self.title, "description": self.description, "table": self.table.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Figures that show one thing changing. A page steps through them; where nothing can be pressed, all are shown."""
+
+    title: str
+    figures: tuple[PlainFigure, ...]
+
+    def __post_init__(self) -> None:
+        assert self.figures, "there is a first step"
+
+
+Block = Prose | Code | Claim | Finding | Table | PlainFigure | Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    title: str
+    blocks: tuple[Block, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlainReport:
+    """An ordered list of sections, and the three lists that are never left out.
+
+    `data` holds further top-level keys of the JSON file; `environment` says on what the figures were obtained.
+    """
+
+    title: str
+    sections: tuple[Section, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    checked: tuple[str, ...] = ()
+    not_checked: tuple[NotChecked, ...] = ()
+    summary: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return tuple(block for block in self._blocks() if isinstance(block, Claim))
+
+    @property
+    def passed(self) -> bool:
+        """No claim failed and no finding is an error."""
+        return all(claim.passed for claim in self.claims) and not any(f.severity == "error" for f in self.findings)
+
+    def _blocks(self) -> Iterator[Block]:
+        for section in self.sections:
+            yield from section.blocks
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "title": self.title,
+            "summary": self.summary,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "claims": [claim.to_dict() for claim in self.claims],
+            "checked": list(self.checked),
+            "not_checked": [item.to_dict() for item in self.not_checked],
+            "environment": _json_safe(self.environment),
+            **_json_safe(self.data),
+        }
+
+
+def worst_severity(findings: Sequence[Finding]) -> Severity | None:
+    return next((severity for severity in SEVERITIES if any(f.severity == severity for f in findings)), None)
+
+
+def _json_safe(value: Any) -> Any:
+    """Nested data as JSON can hold it; a tuple becomes a list, a numpy scalar the Python number."""
+    if isinstance(value, Mapping):
+        return {str(key): _json_safe(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_safe(item) for item in value]
+    return _finite(value)
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar or a tensor of one element as the Python number it holds."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def _finite(value: Value) -> Value:
+    """JSON has no NaN or infinity: they are written as strings."""
+    value = _plain(value)
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

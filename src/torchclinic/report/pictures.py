@@ -9,7 +9,8 @@ import numpy as np
 from torchclinic.errors import InputError
 from torchclinic.report.axes import FONT, LETTER
 from torchclinic.report.drawing import INK, Drawing
-from torchclinic.report.model import Figure, Table
+from torchclinic.report.model import Table
+from torchclinic.report.results import Figure
 
 TEXT_WIDTH = 78  # columns of a terminal
 MOST_IN_TEXT = 10  # pictures shown in a terminal

@@ -8,7 +8,8 @@ import numpy as np
 from torchclinic.report.axes import FONT, LETTER
 from torchclinic.report.drawing import INK, Drawing
 from torchclinic.report.heat import FAINTEST, STRONGEST, shaded_text
-from torchclinic.report.model import Figure, Table, Value
+from torchclinic.report.model import Table, Value
+from torchclinic.report.results import Figure
 from torchclinic.units import format_number
 
 WIDTH = 640.0

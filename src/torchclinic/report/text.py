@@ -22,15 +22,15 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from torchclinic.report import wording
-from torchclinic.report.blocks import (
+from torchclinic.report.model import (
     Block,
     Claim,
     Code,
-    Figure,
     Finding,
     NotChecked,
+    PlainFigure,
+    PlainReport,
     Prose,
-    Report,
     Section,
     Steps,
     Table,
@@ -45,7 +45,7 @@ NARROWEST_CELL = 14  # a column may be wrapped down to this width before columns
 SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 
 
-def report_text(report: Report) -> str:
+def report_text(report: PlainReport) -> str:
     """The whole report as plain text, 80 columns."""
     console = _plain_console()
     printer = Printer(console)
@@ -63,7 +63,7 @@ def section_text(section: Section) -> str:
     return _content(console)
 
 
-def figure_text(figure: Figure | Table) -> str:
+def figure_text(figure: PlainFigure | Table) -> str:
     """A figure as plain text: its own rendering, or else the table it shows. A table likewise."""
     console = _plain_console()
     Printer(console).block(figure)
@@ -100,7 +100,7 @@ class Printer:
         for line in _block_lines(block, self._console.width):
             self._print(line)
 
-    def verdict(self, report: Report) -> None:
+    def verdict(self, report: PlainReport) -> None:
         """Print a report in a line, and what it found."""
         self._print(Text(f"{_clean(report.title)}: {_clean(report.summary)}", "green" if report.passed else "bold red"))
         found: tuple[Finding | Claim, ...] = (*report.findings, *wording.failed_claims(report))
@@ -108,7 +108,7 @@ class Printer:
             for line in _block_lines(item, self._console.width):
                 self._print(line)
 
-    def end(self, report: Report) -> None:
+    def end(self, report: PlainReport) -> None:
         """Print the verdict and the three lists: found, checked and found fine, could not be checked."""
         self._heading("Verdict")
         self._print(Text(wording.verdict(report), "bold green" if report.passed else "bold red"))
@@ -161,7 +161,7 @@ def _block_lines(block: Block, width: int) -> Iterable[RenderableType]:
         case Table():
             yield from _caption(block.caption)
             yield from _table_lines(block, width)
-        case Figure():
+        case PlainFigure():
             yield from _figure_lines(block, width)
         case Steps():
             yield from _steps_lines(block, width)
@@ -193,7 +193,7 @@ def _finding_lines(finding: Finding) -> Iterable[RenderableType]:
     yield _Detail("\n".join(_clean(label + text) for label, text in details if text))
 
 
-def _figure_lines(figure: Figure, width: int) -> Iterable[RenderableType]:
+def _figure_lines(figure: PlainFigure, width: int) -> Iterable[RenderableType]:
     yield Text(_clean(figure.title), "bold")
     if figure.description:
         yield Text(_clean(figure.description), "dim")

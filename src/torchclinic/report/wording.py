@@ -1,6 +1,6 @@
 """What every renderer says in words: the verdict of a report, the values of a claim, the place of a finding."""
 
-from torchclinic.report.blocks import SEVERITIES, Claim, Finding, Report
+from torchclinic.report.model import SEVERITIES, Claim, Finding, PlainReport
 from torchclinic.units import format_number
 
 FOUND = "Found"
@@ -9,7 +9,7 @@ NOT_CHECKED = "Could not be checked"
 NOTHING = "Nothing."
 
 
-def verdict(report: Report) -> str:
+def verdict(report: PlainReport) -> str:
     """One line: how many claims hold, how many findings of which severity."""
     parts = []
     if report.claims:
@@ -62,7 +62,7 @@ def place(finding: Finding) -> str:
     return " · ".join(filter(None, (finding.where, finding.line, step)))
 
 
-def failed_claims(report: Report) -> tuple[Claim, ...]:
+def failed_claims(report: PlainReport) -> tuple[Claim, ...]:
     return tuple(claim for claim in report.claims if not claim.passed)
 
 

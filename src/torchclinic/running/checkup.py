@@ -13,7 +13,7 @@ from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.propagation import split_batch
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
-from torchclinic.report.model import Report
+from torchclinic.report.results import Report
 from torchclinic.rules.judging import judge
 
 STEPS = 12

@@ -9,7 +9,7 @@ from torchclinic.diagnosis.report import build_report
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.failure import note_failure
 from torchclinic.observe.session import Session
-from torchclinic.report.model import Report
+from torchclinic.report.results import Report
 from torchclinic.rules.judging import judge
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from torchclinic.diagnosis.report import build_report
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
-from torchclinic.report.model import Report
+from torchclinic.report.results import Report
 from torchclinic.rules.judging import judge
 
 _sessions: list[Session] = []

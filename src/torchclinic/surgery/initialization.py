@@ -13,7 +13,8 @@ from torch.nn.parameter import is_lazy
 from torchclinic.errors import InputError
 from torchclinic.instruments.following import Place, places
 from torchclinic.instruments.guard import untouched
-from torchclinic.report.model import Report, Reported, Section, Table
+from torchclinic.report.model import Section, Table
+from torchclinic.report.results import Report, Reported
 from torchclinic.theory.activations import Activation
 from torchclinic.theory.fans import fan
 from torchclinic.theory.gains import gain

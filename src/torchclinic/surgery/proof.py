@@ -12,7 +12,8 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from torchclinic.errors import InputError
 from torchclinic.instruments.guard import untouched
-from torchclinic.report.model import Finding, Report, Reported, Section, Table
+from torchclinic.report.model import Finding, Section, Table
+from torchclinic.report.results import Report, Reported
 from torchclinic.surgery.freezing import is_held
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from torchclinic.errors import InputError
-from torchclinic.report.model import Block, Figure, Prose, Section, Table
+from torchclinic.report.model import Block, Prose, Section, Table
+from torchclinic.report.results import Figure
 from torchclinic.tensors.explanation import Explanation
 from torchclinic.tensors.figures import broadcast_figure
 from torchclinic.tensors.layout import as_sizes

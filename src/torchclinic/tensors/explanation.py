@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from torchclinic.report.model import Report, Section
+from torchclinic.report.model import Section
+from torchclinic.report.results import Report
 
 
 class Explanation:

@@ -8,7 +8,8 @@ from math import ceil, prod
 from typing import Protocol
 
 from torchclinic.report.drawing import COLORS, NONE, Drawing
-from torchclinic.report.model import Figure, Table
+from torchclinic.report.model import Table
+from torchclinic.report.results import Figure
 from torchclinic.tensors.layout import Layout
 from torchclinic.tensors.mapping import Mapping, unravel
 from torchclinic.tensors.sheet import (

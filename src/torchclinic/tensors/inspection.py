@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from torchclinic.report.model import Block, Figure, Prose, Section, Table, Value
+from torchclinic.report.model import Block, Prose, Section, Table, Value
+from torchclinic.report.results import Figure
 from torchclinic.tensors.explanation import Explanation, plural
 from torchclinic.tensors.figures import layout_figure
 from torchclinic.tensors.layout import Layout, require_tensor

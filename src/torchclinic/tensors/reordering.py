@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from torchclinic.errors import InputError
-from torchclinic.report.model import Block, Figure, Prose, Section
+from torchclinic.report.model import Block, Prose, Section
+from torchclinic.report.results import Figure
 from torchclinic.tensors.explanation import Explanation, call_text
 from torchclinic.tensors.figures import layout_figure, mapping_figure
 from torchclinic.tensors.layout import Layout, as_sizes, blocking_pairs, contiguous_stride, require_tensor

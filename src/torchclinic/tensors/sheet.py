@@ -5,7 +5,8 @@ from itertools import product
 from math import prod
 
 from torchclinic.report.drawing import COLORS, INK, NONE, Drawing
-from torchclinic.report.model import Figure, Table
+from torchclinic.report.model import Table
+from torchclinic.report.results import Figure
 
 CELL = 38  # pixels
 PER_ROW = 16  # cells of storage in a row

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from torchclinic.report.model import Block, Figure, Prose, Section, Table
+from torchclinic.report.model import Block, Prose, Section, Table
+from torchclinic.report.results import Figure
 from torchclinic.tensors.explanation import Explanation, call_text
 from torchclinic.tensors.figures import layout_figure
 from torchclinic.tensors.layout import (

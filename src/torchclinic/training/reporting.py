@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from torchclinic.data import Mnist
 from torchclinic.report.figures import heat_map, image_grid, line_chart, signed_pixels
-from torchclinic.report.model import Block, NotChecked, Report, Section, Table, Value
+from torchclinic.report.model import Block, NotChecked, Section, Table, Value
+from torchclinic.report.results import Report
 from torchclinic.training.callbacks import seconds_to
 from torchclinic.training.evaluation import CALIBRATION_BINS, Evaluation
 from torchclinic.training.loop import Epoch

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from torchclinic.data.image_folder import ImageFolder
-from torchclinic.report.model import Claim, Finding, Prose, Report, Section, Table
+from torchclinic.report.model import Claim, Finding, Prose, Section, Table
+from torchclinic.report.results import Report
 from torchclinic.transfer_learning.backbones import Backbone
 from torchclinic.transfer_learning.methods import Outcome
 from torchclinic.units import format_count, format_share

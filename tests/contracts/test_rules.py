@@ -4,14 +4,17 @@ import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from ranks_fixtures import observed_ranks
 from torchclinic.observe.collecting import collect
+from torchclinic.observe.records import ProbeFailure, RunRecord
+from torchclinic.observe.records.record import Absence
 from torchclinic.observe.session import Session
 from torchclinic.report.model import Finding
-from torchclinic.rules.judging import CAUSES, judge
+from torchclinic.rules.judging import judge
 from torchclinic.rules.rule import RuleModule, Specimen, discover
 from torchclinic.running.launcher import Target, launch
 
@@ -87,7 +90,38 @@ def test_the_twin_is_healthy(
 
 
 def test_every_cause_is_another_code_and_no_chain_is_circular() -> None:
-    def reachable(code: str, seen: frozenset[str]) -> bool:
-        return any(cause in seen or reachable(cause, seen | {cause}) for cause in CAUSES.get(code, ()))
+    follows = {module.RULE.code: module.RULE.follows for module in discover()}
 
-    assert not any(reachable(code, frozenset({code})) for code in CAUSES)
+    def reachable(code: str, seen: frozenset[str]) -> bool:
+        return any(cause in seen or reachable(cause, seen | {cause}) for cause in follows[code])
+
+    assert not any(reachable(code, frozenset({code})) for code in follows)
+
+
+@pytest.mark.parametrize("module", RULES)
+def test_what_a_rule_reads_says_what_its_absence_means(module: RuleModule) -> None:
+    kind = module.RULE.reads
+    for member in get_args(kind) or (kind,):
+        assert member is RunRecord or isinstance(member.absence, Absence | str)
+
+
+@pytest.mark.parametrize(
+    ("absence", "backwards", "reason"),
+    [
+        (Absence.IN_ANY_RUN, 0, ""),
+        (Absence.IN_TRAINING, 0, "the script ran no backward pass"),
+        (Absence.IN_TRAINING, 1, ""),
+        ("no model was called", 1, "no model was called"),
+        ("", 1, "no probe could be made: it failed"),
+    ],
+)
+def test_a_rule_without_records_is_fine_or_not_checked_as_their_absence_says(
+    absence: Absence | str, backwards: int, reason: str
+) -> None:
+    run = RunRecord([ProbeFailure("it failed", 0)], backwards=backwards)
+    verdict = judge(run)
+    reasons = {item.code: item.reason for item in verdict.not_checked}
+    alone = [m for m in discover() if getattr(m.RULE.reads, "absence", None) == absence]
+    assert alone
+    assert {reasons.get(module.RULE.code, "") for module in alone} == {reason}
+    assert all((module.RULE.code in verdict.checked) == (not reason) for module in alone)

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from torchclinic.diagnosis.corrections import _CORRECTIONS, with_correction
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import with_correction
 from torchclinic.rules.judging import judge
-from torchclinic.rules.rule import RuleModule, discover
+from torchclinic.rules.rule import RuleModule, corrections, discover
 from torchclinic.rules.specimens import CLASSIFIER, changed
 from torchclinic.running.launcher import Target, launch
 
-CORRECTED = [module for module in discover() if module.RULE.code in _CORRECTIONS]
+CORRECTED = [module for module in discover() if module.RULE.code in corrections()]
 
 
 def diagnose(path: Path, script: str) -> list[Finding]:

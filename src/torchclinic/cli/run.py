@@ -177,41 +177,37 @@ class Outputs:
         message: dict[str, Any] = {"step": session.step, "loss": loss}
         if session.step >= FIRST_REPORT and session.budget.elapsed >= self.next_report:
             self.next_report = 2 * session.budget.elapsed
-            from torchclinic.diagnosis.report import build_report
-            from torchclinic.observe.collecting import collect
-            from torchclinic.rules.judging import judge
+            from torchclinic.diagnosis.diagnose import diagnose
 
-            run = collect(session)
-            verdict = judge(run, select=self.select, ignore=self.ignore)
-            report = build_report(run, verdict, title=self.title, ending="The script ended without a word.")
-            message["findings"] = [f"{f.code} {f.name}: {f.message}" for f in verdict.findings if f.severity != "info"]
+            found = diagnose(session, select=self.select, ignore=self.ignore)
+            report = found.report(self.title, ending="The script ended without a word.")
+            told = [finding for finding in found.verdict.findings if finding.severity != "info"]
+            message["findings"] = [f"{finding.code} {finding.name}: {finding.message}" for finding in told]
             message["report"] = with_schema(report.to_dict())
         last_word.tell(message)
 
     def deliver(self, session: "Session", outcome: "Outcome", prove: Proving | None = None) -> None:
         """Write and print the report (on the first rank only, where several run)."""
-        from torchclinic.diagnosis.report import build_report, github_lines
-        from torchclinic.observe.collecting import collect
-        from torchclinic.rules.judging import confirmed_first, judge
+        from torchclinic.diagnosis.diagnose import diagnose
+        from torchclinic.diagnosis.report import github_lines
+        from torchclinic.rules.judging import confirmed_first
 
-        run = collect(session)
         if outcome.children:
-            run.limits.append(
+            session.state.limited(
                 f"{outcome.children} child processes were started; what happened in them was not observed"
             )
-        verdict = judge(run, select=self.select, ignore=self.ignore)
+        found = diagnose(session, select=self.select, ignore=self.ignore)
+        run, verdict = found.run, found.verdict
         self.failed = any(finding.severity in LEVELS[self.fail_on] for finding in verdict.findings)
         if int(os.environ.get("RANK", "0")):
             return
         ending = _ending(outcome, run.steps, run.backwards, self.checkup)
         proofs = prove(verdict.findings, run.backwards, outcome.ending == "stopped") if prove is not None else None
         if proofs is not None:
-            verdict = confirmed_first(
-                verdict, {p.code: p.effect or 0.0 for p in proofs.proofs if p.verdict == "confirmed"}
-            )
-        report = build_report(
-            run, verdict, title=self.title, ending=ending, exit_code=outcome.exit_code, explanation=outcome.explanation
-        )
+            effects = {p.code: p.effect or 0.0 for p in proofs.proofs if p.verdict == "confirmed"}
+            verdict = confirmed_first(verdict, effects)
+            found = replace(found, verdict=verdict)
+        report = found.report(self.title, ending=ending, exit_code=outcome.exit_code, explanation=outcome.explanation)
         if proofs is not None:
             report = _with_proofs(report, proofs)
         write_report(report, self.json_file, self.html_file)

@@ -1,70 +1,76 @@
 """The report of an observed run: what was found, what was checked, the loss curve, the modules."""
 
 import platform
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 
 from torchclinic._version import __version__
-from torchclinic.diagnosis.corrections import with_correction
-from torchclinic.diagnosis.pictures import cause_picture, layer_strips, loss_curve
+from torchclinic.diagnosis.pictures import layer_strips, loss_curve
 from torchclinic.observe.records import ModelRecord, RunRecord
 from torchclinic.report.model import Block, Code, Finding, Prose, Section, Table
 from torchclinic.report.results import Report
+from torchclinic.rules.corrections import with_correction
 from torchclinic.rules.judging import Verdict
-from torchclinic.rules.rule import discover
+from torchclinic.rules.rule import discover, pictures
 from torchclinic.rules.timeline import parts
 from torchclinic.units import format_seconds, format_share
 
 LONG_ENOUGH = 50  # losses, before one that does not fall is worth a word
 
 
-def build_report(
-    run: RunRecord,
-    verdict: Verdict,
-    *,
-    title: str,
-    ending: str = "",
-    exit_code: int | None = None,
-    explanation: str | None = None,
-) -> Report:
-    """`ending` says in a sentence how the run ended; `explanation` explains the error that ended it."""
-    sections = [Section("The run", tuple(_run_blocks(run, ending)))]
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was seen of a run, and what the rules say about it."""
+
+    run: RunRecord
+    verdict: Verdict
+
+    def report(
+        self, title: str, *, ending: str = "", exit_code: int | None = None, explanation: str | None = None
+    ) -> Report:
+        """`ending` says in a sentence how the run ended; `explanation` explains the error that ended it."""
+        run = self.run
+        verdict = replace(self.verdict, findings=tuple(with_correction(finding) for finding in self.verdict.findings))
+        script = {
+            "exit_code": exit_code,
+            "steps": run.steps,
+            "seconds": round(run.seconds, 3),
+            "overhead": round(run.overhead, 4),
+        }
+        return Report(
+            title,
+            tuple(_sections(run, verdict, ending, explanation)),
+            verdict.findings,
+            verdict.checked,
+            verdict.not_checked,
+            summary=_summary(run, verdict, ending),
+            data={"script": script},
+            environment={
+                "torchclinic": __version__,
+                "torch": str(torch.__version__),
+                "python": platform.python_version(),
+                "threads": torch.get_num_threads(),
+            },
+        )
+
+
+def _sections(run: RunRecord, verdict: Verdict, ending: str, explanation: str | None) -> Iterator[Section]:
     if explanation:
-        sections.insert(0, Section("The error, explained", (Code(explanation),)))
-    verdict = replace(verdict, findings=tuple(with_correction(finding) for finding in verdict.findings))
+        yield Section("The error, explained", (Code(explanation),))
+    yield Section("The run", tuple(_run_blocks(run, ending)))
     first = next((finding for finding in verdict.findings if finding.severity != "info"), None)
-    picture = cause_picture(run, first) if first is not None else None
-    if first is not None and picture is not None:
-        sections.append(Section(f"The first cause: {first.code} {first.name}", (picture,)))
+    draw = pictures().get(first.code) if first is not None else None
+    if first is not None and draw is not None and (picture := draw(run, first)) is not None:
+        yield Section(f"The first cause: {first.code} {first.name}", (picture,))
     if len(run.losses_seen) > 1:
-        sections.append(Section("Loss and timeline", (loss_curve(run, verdict.findings), *_timeline(verdict))))
+        yield Section("Loss and timeline", (loss_curve(run, verdict.findings), *_timeline(verdict)))
     if strips := layer_strips(run):
-        sections.append(Section("Layers over time", tuple(strips)))
+        yield Section("Layers over time", tuple(strips))
     if run.models:
-        sections.append(Section("Modules", tuple(_module_table(model) for model in run.models[:8])))
-    sections.append(Section("Rules", (_rules_table(verdict),)))
-    script = {
-        "exit_code": exit_code,
-        "steps": run.steps,
-        "seconds": round(run.seconds, 3),
-        "overhead": round(run.overhead, 4),
-    }
-    return Report(
-        title,
-        tuple(sections),
-        verdict.findings,
-        verdict.checked,
-        verdict.not_checked,
-        summary=_summary(run, verdict, ending),
-        data={"script": script},
-        environment={
-            "torchclinic": __version__,
-            "torch": str(torch.__version__),
-            "python": platform.python_version(),
-            "threads": torch.get_num_threads(),
-        },
-    )
+        yield Section("Modules", tuple(_module_table(model) for model in run.models[:8]))
+    yield Section("Rules", (_rules_table(verdict),))
 
 
 def _summary(run: RunRecord, verdict: Verdict, ending: str) -> str:

@@ -131,17 +131,16 @@ class Meter:
 
 
 def main(script: str, answer: str) -> None:
-    from torchclinic.observe.collecting import collect
+    from torchclinic.diagnosis.diagnose import diagnose
     from torchclinic.observe.session import Session
-    from torchclinic.rules.judging import judge
     from torchclinic.running.launcher import Outcome, Target, launch
 
     session, path = Session(budget=1.0), Path(answer).absolute()
     meter = Meter(session)
 
     def write(outcome: Outcome) -> None:
-        run = collect(session)
-        verdict = judge(run)
+        found = diagnose(session)
+        run, verdict = found.run, found.verdict
         observation = Observation(
             outcome.ending,
             outcome.note,

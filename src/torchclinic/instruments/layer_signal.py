@@ -68,6 +68,7 @@ class Propagation(Reported):
     leave float32's reach at the measured rate; the smaller of the two, None if neither drifts.
     """
 
+    absence = ""  # of a run's records; why, the probe that could not be made says
     rows: tuple[LayerSignal, ...]
     batch_size: int
     input_mean_square: float

@@ -3,6 +3,7 @@
 from itertools import chain
 
 from torchclinic.observe.records import RunRecord
+from torchclinic.observe.records.record import frozen
 from torchclinic.observe.session import Session
 
 
@@ -11,9 +12,9 @@ def collect(session: Session) -> RunRecord:
     for tap in session.taps:
         tap.settle()
     state, clock, budget = session.state, session.state.clock, session.budget
-    records = [*session.sampler.records(), *chain.from_iterable(c.records() for c in session.collectors)]
+    seen = chain(session.sampler.records(), *(collector.records() for collector in session.collectors))
     return RunRecord(
-        records=records,
+        records=[frozen(record) for record in seen],
         steps=clock.step,
         backwards=clock.backwards,
         observed_steps=clock.observed_steps,

@@ -21,10 +21,13 @@ from itertools import takewhile
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.records.layers import LayerSeries, Window
 from torchclinic.report.model import Finding, Value
+from torchclinic.rules.pictures import dead_units
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import require
 
-RULE = Rule("ACT001", "dead-relu", "error", "window", RunRecord, __doc__)
+CAUSES = ("NUM001", "LOS014", "INI005", "INI006", "DAT001", "DAT009", "OPT001", "WIR001")
+RULE = Rule("ACT001", "dead-relu", "error", "window", RunRecord, __doc__, follows=CAUSES)
+picture = dead_units
 
 
 def check(
@@ -61,8 +64,8 @@ def _finding(record: RunRecord, layer: LayerSeries, trailing: list[Window], *, b
         "limit": limit,
     }
     return RULE.finding(
-        f"{last.dead} of the {layer.units} units of {layer.path} stay at zero from step {first.step} to the last one seen "
-        f"({last.step}): on {samples:,} values they let no gradient through.",
+        f"Layer `{layer.path}` ({layer.kind}): {last.dead} of {layer.units} units have been zero since step {first.step}; "
+        f"on {samples:,} values they let no gradient through.",
         where=layer.path,
         line=killer,
         step=first.step,

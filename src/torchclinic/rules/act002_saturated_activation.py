@@ -22,10 +22,13 @@ from statistics import median
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.records.layers import SATURATING, LayerSeries
 from torchclinic.report.model import Finding
+from torchclinic.rules.pictures import by_layer
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import MATRICES, models, relative_gradient, require, typical
 
-RULE = Rule("ACT002", "saturated-activation", "error", "window", RunRecord, __doc__)
+CAUSES = ("INI006", "INI004", "DAT001", "DAT009", "OPT001")
+RULE = Rule("ACT002", "saturated-activation", "error", "window", RunRecord, __doc__, follows=CAUSES)
+picture = by_layer("Share of saturated values", lambda window: window.saturated, "share")
 
 
 def check(

@@ -26,7 +26,8 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import changed
 
-RULE = Rule("DAT005", "labels-unrelated", "error", "probe", CarryOver, __doc__)
+CAUSES = ("DAT010", "MOD005", "MOD002", "MOD003", "SHP002")
+RULE = Rule("DAT005", "labels-unrelated", "error", "probe", CarryOver, __doc__, follows=CAUSES)
 
 
 def check(
@@ -56,12 +57,12 @@ def check(
             if record.coded
             else "evaluation feeds other inputs than training, or answers are far below chance"
         )
-    what = f"has learnt {seen.kappa:.0%} of what is beyond chance on rows it was trained on"
+    what = f"matches its training labels (κ {seen.kappa:.2f})"
     if not (learnt and apart):
-        what = f"leaves {record.left:.0%} of the labels' entropy on the rows it is trained on"
+        what = f"begins to match its training labels (the loss is {record.left:.0%} of their entropy)"
     yield RULE.finding(
-        f"{record.model} {what}, and has learnt {unseen.kappa:.0%} (± {error:.0%}) of what is beyond chance on "
-        f"{unseen.rows:.0f} others: their labels have nothing to do with their inputs.",
+        f"{record.model} {what} but not {unseen.rows:.0f} unseen ones (κ {unseen.kappa:.2f} ± {error:.2f}): labels have "
+        "nothing to do with inputs.",
         line=record.line,
         step=record.step,
         evidence={"seen": seen.kappa, "seen_rows": round(seen.rows), "left": record.left, "unseen": unseen.kappa,

@@ -24,9 +24,7 @@ RULE = Rule("DAT008", "invalid-target", "error", "exact", RunRecord, __doc__)
 
 
 def check(run: RunRecord) -> Iterator[Finding]:
-    for call in run.others:
-        if not isinstance(call, LossCall):
-            continue
+    for call in run.of(LossCall):
         target, indices = call.target, not call.target.dtype.startswith(("float", "bfloat", "complex"))
         if call.function in ("cross_entropy", "nll_loss") and indices and call.classes > 1:
             if target.minimum < 0 or target.maximum >= call.classes:
@@ -41,8 +39,8 @@ def check(run: RunRecord) -> Iterator[Finding]:
         elif not indices and not target.finite and not target.requires_grad and call.prediction.finite:
             yield _finding("The targets contain NaN or infinity.", call, "Filter or impute missing targets.")
             return
-    for other in run.others:
-        if isinstance(other, ForwardPass) and not other.input_finite:
+    for other in run.of(ForwardPass):
+        if not other.input_finite:
             yield RULE.finding(
                 f"The data that enter {other.model} contain NaN or infinity.",
                 where=other.model,

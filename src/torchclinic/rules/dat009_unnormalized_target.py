@@ -26,7 +26,8 @@ from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import REGRESSION, changed
 from torchclinic.rules.timeline import losses, parts
 
-RULE = Rule("DAT009", "unnormalized-target", "warning", "window", RunRecord, __doc__)
+CAUSES = ("LOS007", "SHP001", "WIR007", "WIR006", "WIR004", "WIR002", "OPT003")
+RULE = Rule("DAT009", "unnormalized-target", "warning", "window", RunRecord, __doc__, follows=CAUSES)
 
 
 def check(
@@ -39,11 +40,11 @@ def check(
     ±18 % (sqrt(2 / 64)), of skewed ones to twice that. Targets without a mean have the loss of the constant prediction
     from the start: there it must not have fallen by as much as 1 %.
     """
-    found = [o for o in run.others if isinstance(o, RegressionTargets) and o.untrained and o.numbers]
+    found = [targets for targets in run.of(RegressionTargets) if targets.untrained and targets.numbers]
     if len(found) != 1 or not found[0].rms() > factor * max(1.0, found[0].output):
         return
     targets = found[0]
-    roots = {o.error if o.error_mean else o.root_operation for o in run.others if isinstance(o, BackwardPass)}
+    roots = {b.error if b.error_mean else b.root_operation for b in run.of(BackwardPass)}
     values = losses(run)
     if roots != {targets.function} or not values or not math.isfinite(values[0]) or not math.isfinite(targets.rms()):
         raise Undecided("the targets are large; what the loss at the end means for them is not known")

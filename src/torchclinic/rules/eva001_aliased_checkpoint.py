@@ -21,6 +21,7 @@ from torchclinic.observe.records import CheckpointUse
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
+from torchclinic.script.statements import Statement
 
 RULE = Rule("EVA001", "aliased-checkpoint", "error", "exact", CheckpointUse, __doc__)
 
@@ -43,6 +44,11 @@ def check(use: CheckpointUse) -> Iterator[Finding]:
         },
         fix="Keep a copy: `copy.deepcopy(model.state_dict())`.",
     )
+
+
+def correct(statement: Statement, finding: Finding) -> str | None:
+    call = statement.called("state_dict")
+    return statement.edited((call, f"copy.deepcopy({statement.text(call)})")) if call is not None else None
 
 
 def sick() -> Specimen:

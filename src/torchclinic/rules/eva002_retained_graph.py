@@ -13,12 +13,14 @@ A sum of losses before a single backward (sequences, tasks, accumulation).
 PyTorch documentation, Frequently asked questions, My model reports "cuda runtime error(2): out of memory".
 """
 
+import ast
 from collections.abc import Iterator
 
 from torchclinic.observe.records import RetainedGraph
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
+from torchclinic.script.statements import Statement
 
 RULE = Rule("EVA002", "retained-graph", "error", "exact", RetainedGraph, __doc__)
 
@@ -32,6 +34,14 @@ def check(graph: RetainedGraph) -> Iterator[Finding]:
         evidence={"losses": graph.losses, "kind": graph.kind},
         fix="Accumulate numbers: `total += loss.item()` (or `loss.detach()`).",
     )
+
+
+def correct(statement: Statement, finding: Finding) -> str | None:
+    """`total += loss` and `losses.append(loss)` keep a number, not a graph."""
+    node, call = statement.node, statement.called("append")
+    kept = node.value if isinstance(node, ast.AugAssign) else call.args[0] if call and len(call.args) == 1 else None
+    named = isinstance(kept, ast.Name) or (isinstance(kept, ast.Attribute) and isinstance(node, ast.AugAssign))
+    return statement.edited((kept, f"{statement.text(kept)}.item()")) if kept is not None and named else None
 
 
 def sick() -> Specimen:

@@ -19,10 +19,13 @@ from collections.abc import Iterator
 
 from torchclinic.observe.records import RunRecord
 from torchclinic.report.model import Finding
+from torchclinic.rules.pictures import by_layer
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import MATRICES, models, relative_gradient, require, typical, update
 
-RULE = Rule("GRA001", "vanishing-gradient", "error", "window", RunRecord, __doc__)
+CAUSES = ("INI003", "INI002", "ACT002", "LOS001")
+RULE = Rule("GRA001", "vanishing-gradient", "error", "window", RunRecord, __doc__, follows=CAUSES)
+picture = by_layer("Gradient norm over weight norm", relative_gradient, "median over the run")
 
 
 def check(

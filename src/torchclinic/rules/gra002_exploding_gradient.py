@@ -5,8 +5,7 @@ Through many layers or time steps the gradient is a product; where the factors e
 a gradient thousands of times the usual, and a single step of it undoes the training.
 ## Evidence
 `peak`: the largest gradient norm in a window; `usual`: the median norm of the windows before, or the norm of the weights
-in the first one; `leap`: the change in one
-step over the weights' norm; `before`, `after`: the loss around it.
+in the first one; `leap`: the change in one step over the weights' norm; `before`, `after`: the loss around it.
 ## When this is fine
 Large gradients that clipping or a rescaling optimizer makes harmless: what counts is how far the weights jump.
 ## Fix
@@ -22,14 +21,15 @@ from statistics import median
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.records.layers import LayerSeries, Window
 from torchclinic.report.model import Finding
+from torchclinic.rules.pictures import by_layer
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import losses_around, require
 
-RULE = Rule("GRA002", "exploding-gradient", "error", "window", RunRecord, __doc__)
+CAUSES = ("LOS008", "INI004", "INI006", "DAT001", "DAT009", "DST002")
+RULE = Rule("GRA002", "exploding-gradient", "error", "window", RunRecord, __doc__, follows=CAUSES)
+picture = by_layer("Largest gradient norm", lambda window: window.peak, "median over the windows")
 
-RESCALING = (
-    "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Rprop", "Adagrad", "Adadelta", "SparseAdam", "Adafactor", "Lion",
-)  # fmt: skip
+RESCALING = frozenset("Adam AdamW NAdam RAdam Adamax RMSprop Rprop Adagrad Adadelta SparseAdam Adafactor Lion".split())
 
 
 def check(

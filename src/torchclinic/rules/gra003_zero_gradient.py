@@ -22,7 +22,8 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import trained
 
-RULE = Rule("GRA003", "zero-gradient", "error", "exact", RunRecord, __doc__)
+CAUSES = ("OPT006", "LOS004", "INI002", "INI005", "ACT001", "ACT003", "WIR007", "NUM001")
+RULE = Rule("GRA003", "zero-gradient", "error", "exact", RunRecord, __doc__, follows=CAUSES)
 
 
 def check(run: RunRecord, *, min_backwards: int = 5) -> Iterator[Finding]:
@@ -30,7 +31,7 @@ def check(run: RunRecord, *, min_backwards: int = 5) -> Iterator[Finding]:
     silent = [p for p in run.parameters if _silent(p) and p.reached >= min_backwards] if run.finished else []
     if not silent:
         return
-    uses = [other for other in run.others if isinstance(other, SoftmaxUse) and other.single == other.calls]
+    uses = [use for use in run.of(SoftmaxUse) if use.single == use.calls]
     first, use = silent[0], uses[0] if uses else None
     cause = f" The softmax of a tensor {use.shape} over dimension {use.dim} is 1 everywhere." if use else ""
     fix = "Let the softmax sum over the dimension that has several elements." if use else "Find the constant after it."

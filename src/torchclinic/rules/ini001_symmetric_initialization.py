@@ -20,10 +20,12 @@ from collections.abc import Iterator
 
 from torchclinic.observe.records import ParameterRecord
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import drawn_at_random
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("INI001", "symmetric-initialization", "error", "exact", ParameterRecord, __doc__)
+RULE = Rule("INI001", "symmetric-initialization", "error", "exact", ParameterRecord, __doc__, follows=("INI002",))
+correct = drawn_at_random
 
 
 def check(p: ParameterRecord) -> Iterator[Finding]:

@@ -19,10 +19,12 @@ from collections.abc import Iterator
 
 from torchclinic.observe.records import RunRecord
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import drawn_at_random
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
 RULE = Rule("INI002", "zero-initialization", "error", "exact", RunRecord, __doc__)
+correct = drawn_at_random
 
 
 def check(run: RunRecord, *, min_backwards: int = 3) -> Iterator[Finding]:

@@ -19,10 +19,12 @@ from collections.abc import Iterator
 from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.drift import drifts
+from torchclinic.rules.pictures import signal
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import DEEP, changed
 
 RULE = Rule("INI003", "vanishing-signal", "error", "probe", Propagation, __doc__)
+picture = signal
 
 
 def check(record: Propagation, *, deviations: float = 4.0, min_factor: float = 1e6) -> Iterator[Finding]:

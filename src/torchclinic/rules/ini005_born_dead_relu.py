@@ -18,9 +18,11 @@ from collections.abc import Iterator
 
 from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.report.model import Finding
+from torchclinic.rules.pictures import dead_units
 from torchclinic.rules.rule import Rule, Specimen
 
-RULE = Rule("INI005", "born-dead-relu", "warning", "probe", Propagation, __doc__)
+RULE = Rule("INI005", "born-dead-relu", "warning", "probe", Propagation, __doc__, follows=("INI001", "INI002"))
+picture = dead_units
 
 
 def check(record: Propagation, *, deviations: float = 3.0) -> Iterator[Finding]:

@@ -20,12 +20,15 @@ from itertools import pairwise
 
 from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.report.model import Finding
+from torchclinic.rules.pictures import signal
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import DEEP, changed
 
 SCALE_FREE = ("relu", "leaky_relu", "prelu")  # the factors of the others depend on the signal, and do not multiply up
 FADING = (*SCALE_FREE, "tanh", "gelu", "silu", "elu", "selu", "softsign", "hardswish", "mish")  # ... but do downwards
-RULE = Rule("INI006", "gain-mismatch", "warning", "exact", Propagation, __doc__)
+CAUSES = ("INI003", "INI004", "INI002", "INI001")
+RULE = Rule("INI006", "gain-mismatch", "warning", "exact", Propagation, __doc__, follows=CAUSES)
+picture = signal
 
 
 def check(record: Propagation, *, max_factor: float = 1e6, max_layer_factor: float = 100.0) -> Iterator[Finding]:

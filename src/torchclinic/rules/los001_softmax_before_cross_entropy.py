@@ -18,9 +18,11 @@ from collections.abc import Iterator
 
 from torchclinic.observe.records import LossCall
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import without
 from torchclinic.rules.rule import Rule, Specimen
 
 RULE = Rule("LOS001", "softmax-before-cross-entropy", "error", "exact", LossCall, __doc__)
+correct = without("softmax")
 
 
 def check(call: LossCall, *, tolerance: float = 4e-3) -> Iterator[Finding]:

@@ -17,10 +17,12 @@ from collections.abc import Iterator
 
 from torchclinic.observe.records import LossCall
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import without
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import REGRESSION, changed
 
 RULE = Rule("LOS002", "sigmoid-before-bce-with-logits", "error", "exact", LossCall, __doc__)
+correct = without("sigmoid")
 
 
 def check(call: LossCall) -> Iterator[Finding]:

@@ -20,10 +20,12 @@ from dataclasses import replace
 
 from torchclinic.observe.records import LossCall
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import without
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("LOS003", "bounded-logits", "error", "exact", LossCall, __doc__)
+RULE = Rule("LOS003", "bounded-logits", "error", "exact", LossCall, __doc__, follows=("LOS001",))
+correct = without("relu", "sigmoid", "tanh", "softmax")
 
 
 def check(call: LossCall) -> Iterator[Finding]:

@@ -18,8 +18,10 @@ from dataclasses import replace
 
 from torchclinic.observe.records import LossCall
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import is_loss
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import REGRESSION, changed
+from torchclinic.script.statements import Statement
 
 RULE = Rule("LOS006", "swapped-loss-arguments", "error", "exact", LossCall, __doc__)
 
@@ -47,6 +49,14 @@ _ASYMMETRIC = (
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss", "kl_div", "poisson_nll_loss",
     "soft_margin_loss", "multilabel_soft_margin_loss",
 )  # fmt: skip
+
+
+def correct(statement: Statement, finding: Finding) -> str | None:
+    for call in statement.calls():
+        if len(call.args) == 2 and is_loss(call):
+            first, second = call.args
+            return statement.edited((first, statement.text(second)), (second, statement.text(first)))
+    return None
 
 
 def sick() -> Specimen:

@@ -27,7 +27,8 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("LOS009", "initial-loss-off", "warning", "exact", LossCall, __doc__)
+CAUSES = ("DAT001", "DAT008", "LOS001", "LOS003", "LOS005", "SHP001", "INI004", "INI006", "INI007")
+RULE = Rule("LOS009", "initial-loss-off", "warning", "exact", LossCall, __doc__, follows=CAUSES)
 
 
 def check(call: LossCall, *, excess: float = 6.0) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ RULE = Rule("LOS010", "self-normalized-loss", "error", "exact", RunRecord, __doc
 
 def check(run: RunRecord, *, steps: int = 3) -> Iterator[Finding]:
     """`steps`: a quotient that is exactly 1 at three different steps is 1 by construction."""
-    passes = [p for p in run.others if isinstance(p, BackwardPass) and p.root_operation == "div"]
+    passes = [p for p in run.of(BackwardPass) if p.root_operation == "div"]
     ones = [p for p in passes if abs(p.value - 1) < 1e-5]
     if len(ones) < steps or len(ones) < len(passes):
         return

@@ -18,9 +18,11 @@ from collections.abc import Iterator
 
 from torchclinic.observe.records import ForwardPass
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import mode_before
 from torchclinic.rules.rule import Rule, Specimen
 
 RULE = Rule("MOD001", "training-in-eval-mode", "error", "exact", ForwardPass, __doc__)
+correct = mode_before("train")
 
 
 def check(forward: ForwardPass) -> Iterator[Finding]:

@@ -19,10 +19,12 @@ from collections.abc import Iterator
 
 from torchclinic.observe.records import ForwardPass
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import mode_before
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
 RULE = Rule("MOD002", "evaluating-in-train-mode", "error", "exact", ForwardPass, __doc__)
+correct = mode_before("eval")
 
 
 def check(forward: ForwardPass) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ def check(run: RunRecord, *, fewest: int = 3, least: int = 8) -> Iterator[Findin
     if run.failure is not None and "more than 1 value per channel" in run.failure.message:
         yield _finding("", run.failure.line, run.steps, 1)
         return
-    passes = [f for f in run.others if isinstance(f, ForwardPass) and f.with_grad and f.feeds_backward]
+    passes = [f for f in run.of(ForwardPass) if f.with_grad and f.feeds_backward]
     small = [
         (f, layer)
         for f in passes
@@ -43,7 +43,7 @@ def check(run: RunRecord, *, fewest: int = 3, least: int = 8) -> Iterator[Findin
         forward, layer = small[0]
         yield _finding(layer.path, forward.line, forward.step, layer.values_per_channel)
         return
-    evaluated = {f.index for f in run.others if isinstance(f, ForwardPass) and f.evaluating()}
+    evaluated = {f.index for f in run.of(ForwardPass) if f.evaluating()}
     for index in sorted({f.index for f in passes} & evaluated):
         own = [f for f in passes if f.index == index and any(_normalizes(layer) for layer in f.layers)]
         layers = [layer for f in own for layer in f.layers if _normalizes(layer)]

@@ -24,7 +24,8 @@ from torchclinic.observe.records import ModeGap, UnmeasuredStatistics
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 
-RULE = Rule("MOD005", "train-eval-gap", "error", "probe", ModeGap | UnmeasuredStatistics, __doc__)
+CAUSES = ("DAT010", "MOD006", "MOD002", "MOD004")
+RULE = Rule("MOD005", "train-eval-gap", "error", "probe", ModeGap | UnmeasuredStatistics, __doc__, follows=CAUSES)
 
 
 def check(

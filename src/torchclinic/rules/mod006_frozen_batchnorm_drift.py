@@ -21,11 +21,11 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import changed
 
-RULE = Rule("MOD006", "frozen-batchnorm-drift", "warning", "exact", RunRecord, __doc__)
+RULE = Rule("MOD006", "frozen-batchnorm-drift", "warning", "exact", RunRecord, __doc__, follows=("MOD002",))
 
 
 def check(run: RunRecord) -> Iterator[Finding]:
-    passes = [f for f in run.others if isinstance(f, ForwardPass) and f.with_grad and f.stepped]
+    passes = [f for f in run.of(ForwardPass) if f.with_grad and f.stepped]
     states: dict[tuple[int, str], list[bool]] = {}
     sums: dict[tuple[int, str], set[float]] = {}
     for forward in passes:

@@ -22,7 +22,8 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("NUM001", "non-finite-origin", "error", "exact", NonFinite, __doc__)
+CAUSES = ("DAT008", "LOS008", "DAT001", "DAT009", "INI004", "INI006", "GRA002", "OPT001")
+RULE = Rule("NUM001", "non-finite-origin", "error", "exact", NonFinite, __doc__, follows=CAUSES)
 
 
 def check(first: NonFinite) -> Iterator[Finding]:

@@ -21,37 +21,36 @@ from statistics import median
 from torchclinic.observe.records import OptimizerRecord, RunRecord
 from torchclinic.observe.records.layers import LayerSeries
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import rate_times
+from torchclinic.rules.pictures import updates
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import RATED, changed
 from torchclinic.rules.timeline import MATRICES, chance, losses, measures_errors, models, movement, parts, require
 from torchclinic.rules.timeline import sole_optimizer as sole
 
-RULE = Rule("OPT001", "learning-rate-too-high", "error", "window", RunRecord, __doc__)
+CAUSES = ("DAT003", "DAT008", "LOS008", "DAT001", "DAT009", "INI004", "INI006", "GRA002", "SHP001", "OPT005", "WIR001")
+RULE = Rule("OPT001", "learning-rate-too-high", "error", "window", RunRecord, __doc__, follows=CAUSES)
+correct = rate_times(0.1)
+picture = updates
 
 
 def check(
-    record: RunRecord,
-    *,
-    large: float = 0.03,
-    leap: float = 0.3,
-    spike: float = 1.5,
-    ruin: float = 10.0,
-    least: int = 15,
+    run: RunRecord, *, large: float = 0.03, leap: float = 0.3, spike: float = 1.5, ruin: float = 10.0, least: int = 15
 ) -> Iterator[Finding]:
     """`large`: at 3 % per step a weight is replaced within about 30 steps, so nothing learned stays; `leap`: where a
     single step did it, 30 %. No progress is a last fifth no lower than the start. A single step did it where the
     loss became infinite, or jumped to `spike` times the start within five steps and ends no lower than by guessing, or
     to `ruin` times, which leaves nothing of the initial weights."""
-    require(record, least)
-    values, optimizer = losses(record), sole(record)
+    require(run, least)
+    values, optimizer = losses(run), sole(run)
     if len(values) < least or optimizer is None or not math.isfinite(values[0]):
         return
     first, last = min(values[0], median(values[:3])), parts(values, 5)[-1]
     jump = max(values[1:6]) / first if first > 0 else 0.0
-    burst = math.isinf(last) or jump > ruin or (jump > spike and last >= chance(record))
-    if first <= 0 or not (math.isinf(last) or measures_errors(record)):
+    burst = math.isinf(last) or jump > ruin or (jump > spike and last >= chance(run))
+    if first <= 0 or not (math.isinf(last) or measures_errors(run)):
         return
-    layers = [layer for group in models(record, MATRICES) for layer in group if len(layer.windows) > 1]
+    layers = [layer for group in models(run, MATRICES) for layer in group if len(layer.windows) > 1]
     for at_once in [True] * burst + [False] * (first <= last < math.inf):
         moving = [(size, layer) for layer in layers if math.isfinite(size := movement(layer, at_once))]
         size, layer = max(moving, key=lambda pair: pair[0], default=(0.0, None))

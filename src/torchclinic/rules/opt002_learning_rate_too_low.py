@@ -19,11 +19,16 @@ from statistics import median
 
 from torchclinic.observe.records import RunRecord
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import rate_times
+from torchclinic.rules.pictures import updates
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import RATED, changed
 from torchclinic.rules.timeline import MATRICES, losses, models, parts, reach, require, sole_optimizer
 
-RULE = Rule("OPT002", "learning-rate-too-low", "warning", "window", RunRecord, __doc__)
+CAUSES = ("OPT003", "OPT007", "OPT006", "DAT001", "DAT009", "ACT001", "GRA001")
+RULE = Rule("OPT002", "learning-rate-too-low", "warning", "window", RunRecord, __doc__, follows=CAUSES)
+correct = rate_times(10.0)
+picture = updates
 
 
 def check(

@@ -26,7 +26,7 @@ RULE = Rule("OPT003", "schedule-exhausted", "warning", "exact", RunRecord, __doc
 
 def check(run: RunRecord, *, share: float = 0.2, least_steps: int = 10) -> Iterator[Finding]:
     """`share`: a cosine to zero spends 0.6 % of its steps below 1e-4 of the peak, a linear one 0.01 %."""
-    schedules = [other for other in run.others if isinstance(other, SchedulerRecord)]
+    schedules = run.of(SchedulerRecord)
     for optimizer in run.optimizers:
         own = [s for s in schedules if s.optimizer == optimizer.index and not s.plateau]
         idle = round(optimizer.tail_share * optimizer.steps)

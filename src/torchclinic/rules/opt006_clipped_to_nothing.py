@@ -27,7 +27,8 @@ from torchclinic.rules.clamped import FIX, unreached
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import REGRESSION, changed
 
-RULE = Rule("OPT006", "clipped-to-nothing", "error", "window", ClipUse | ClampedError, __doc__)
+CAUSES = ("DST002", "DAT009")
+RULE = Rule("OPT006", "clipped-to-nothing", "error", "window", ClipUse | ClampedError, __doc__, follows=CAUSES)
 
 
 def check(
@@ -53,9 +54,7 @@ def check(
     if record.calls < least_calls:
         return
     if record.late == record.calls or (record.late == record.calls - 1 and record.late >= least_calls):
-        message = (
-            f"{record.function} is called where no backward has run since the last step: {record.late} calls in vain."
-        )
+        message = f"{record.function} is called with no backward since the last step: {record.late} calls in vain."
         yield _finding(record, message, late=record.late, calls=record.calls)
         return
     strong = [factor for factor in record.factors if factor >= large]
@@ -66,8 +65,8 @@ def check(
         if travel * median(strong) < least_travel:
             raise Undecided("clipping cuts every step, but without it the weights would hardly move either")
         message = (
-            f"{record.function} (limit {record.limit:g}) cuts {len(strong)} of {len(record.factors)} gradients, to the "
-            f"{median(strong):.0f}th part; in all {record.steps} steps the weights can move by {100 * travel:.2g} % at most."
+            f"{record.function} (limit {record.limit:g}) shrinks {len(strong)} of {len(record.factors)} gradients by a factor "
+            f"of {median(strong):.0f}; in all {record.steps} steps the weights can move by {100 * travel:.2g} % at most."
         )
         yield _finding(record, message, factor=median(strong), travel=travel, limit=record.limit, steps=record.steps)
 

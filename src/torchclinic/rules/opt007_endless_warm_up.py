@@ -24,7 +24,7 @@ RULE = Rule("OPT007", "endless-warm-up", "warning", "exact", RunRecord, __doc__)
 
 def check(run: RunRecord, *, apart: int = 4) -> Iterator[Finding]:
     """`apart`: steps between two advances of a schedule that counts epochs; accumulating gradients makes two or three."""
-    schedules = [s for s in run.others if isinstance(s, SchedulerRecord) and not s.plateau]
+    schedules = [s for s in run.of(SchedulerRecord) if not s.plateau]
     for optimizer in run.optimizers if run.finished else ():
         own = [s for s in schedules if s.optimizer == optimizer.index and s.calls * apart <= s.optimizer_steps]
         if not own or not optimizer.climbing:

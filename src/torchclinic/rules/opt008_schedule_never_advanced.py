@@ -25,7 +25,7 @@ RULE = Rule("OPT008", "schedule-never-advanced", "warning", "exact", RunRecord, 
 
 def check(run: RunRecord, *, min_steps: int = 8) -> Iterator[Finding]:
     """`min_steps`: with fewer it could be a trial of the loop."""
-    schedules = [other for other in run.others if isinstance(other, ScheduleMade)]
+    schedules = run.of(ScheduleMade)
     used = {schedule.optimizer for schedule in schedules if schedule.calls}
     idle = [schedule for schedule in schedules if schedule.optimizer not in used and not schedule.held]
     for schedule in idle if run.finished else ():

@@ -2,6 +2,8 @@
 
 A rule file holds `RULE`, `check(record, *, keyword defaults) -> Iterator[Finding]`, `sick()` and `healthy()`:
 records in, findings out, no live model. Raise `Undecided` where the records do not suffice for a verdict.
+It may hold `picture(run, finding) -> Figure | None`, what shows the disease best, for the report of a first cause, and
+`correct(statement, finding) -> str | None`, the corrected text of the statement at the finding's line.
 """
 
 import pkgutil
@@ -13,9 +15,14 @@ from types import UnionType
 from typing import Any, Literal, Protocol, cast
 
 import torchclinic.rules
+from torchclinic.observe.records import RunRecord
 from torchclinic.report.model import Finding, Severity, Value
+from torchclinic.report.results import Figure
+from torchclinic.script.statements import Statement
 
 Kind = Literal["exact", "probe", "window"]
+Picture = Callable[[RunRecord, Finding], Figure | None]
+Correct = Callable[[Statement, Finding], str | None]
 
 
 class Undecided(Exception):  # noqa: N818 - an answer, not an error
@@ -30,6 +37,7 @@ class Rule:
     kind: Kind
     reads: type | UnionType  # the records `check` takes; it is called once for each
     explanation: str  # the module's docstring: what it means, evidence, when this is fine, fix, references
+    follows: tuple[str, ...] = ()  # codes that bring this about; the first of them that was found is its cause
 
     def finding(
         self,
@@ -65,3 +73,15 @@ def discover() -> tuple[RuleModule, ...]:
     names = sorted(info.name for info in pkgutil.iter_modules(torchclinic.rules.__path__))
     modules: list[Any] = [import_module(f"torchclinic.rules.{name}") for name in names]
     return tuple(cast(RuleModule, module) for module in modules if hasattr(module, "RULE"))
+
+
+@cache
+def pictures() -> dict[str, Picture]:
+    """By code, of the rules that have one."""
+    return {module.RULE.code: module.picture for module in discover() if hasattr(module, "picture")}
+
+
+@cache
+def corrections() -> dict[str, Correct]:
+    """By code, of the rules whose remedy is local."""
+    return {module.RULE.code: module.correct for module in discover() if hasattr(module, "correct")}

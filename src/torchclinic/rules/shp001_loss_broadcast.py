@@ -19,27 +19,25 @@ from math import prod
 
 from torchclinic.observe.records import Elementwise, LossCall, RunRecord
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import same_shape
 from torchclinic.rules.rule import Rule, Specimen
 
 RULE = Rule("SHP001", "loss-broadcast", "error", "exact", RunRecord, __doc__)
+correct = same_shape
 
 
 def check(run: RunRecord) -> Iterator[Finding]:
-    for call in run.others:
-        if isinstance(call, Elementwise):
-            one_side = call.left_requires_grad != call.right_requires_grad
-            if call.comparison or call.deliberate or not call.reduced or not one_side or call.function not in _PAIRING:
-                continue
+    for loss in run.of(LossCall):
+        left, right = loss.prediction.shape, loss.target.shape
+        result = _broadcast(left, right)
+        both = prod(result) > max(prod(left), prod(right))
+        many = prod(right) > prod(left) and len(left) > 1 and left[:1] == result[:1]  # targets for each prediction
+        if loss.function in _ELEMENTWISE and not loss.failed and result and (both or many):
+            yield _finding(left, right, result, f"`{loss.function}`", loss.line, loss.step)
+    for call in run.of(Elementwise):
+        one_side = call.left_requires_grad != call.right_requires_grad
+        if one_side and call.reduced and not call.comparison and not call.deliberate and call.function in _PAIRING:
             yield _finding(call.left, call.right, call.result, f"`{call.function}`", call.line, call.step)
-        elif isinstance(call, LossCall) and not call.failed:
-            left, right = call.prediction.shape, call.target.shape
-            result = _broadcast(left, right)
-            both = prod(result) > max(prod(left), prod(right))
-            rows = (
-                prod(right) > prod(left) and len(left) > 1 and left[:1] == result[:1]
-            )  # each prediction, many targets
-            if call.function in _ELEMENTWISE and result and (both or rows):
-                yield _finding(left, right, result, f"`{call.function}`", call.line, call.step)
 
 
 _PAIRING = {"sub", "rsub", "mul"}

@@ -19,10 +19,12 @@ from math import prod
 
 from torchclinic.observe.records import Elementwise
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import same_shape
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
 RULE = Rule("SHP003", "metric-broadcast", "error", "exact", Elementwise, __doc__)
+correct = same_shape
 
 
 def check(call: Elementwise) -> Iterator[Finding]:

@@ -20,20 +20,19 @@ from torchclinic.observe.records import OverlappingWrite, RunRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
+from torchclinic.script.statements import Statement
 
 RULE = Rule("SHP005", "overlapping-write", "error", "exact", RunRecord, __doc__)
 
 
 def check(run: RunRecord) -> Iterator[Finding]:
-    for write in run.others:
-        if isinstance(write, OverlappingWrite):
-            layout = f"shape {write.shape}, strides {write.strides}"
-            spread = write.spread_line
-            made = f" It was expanded on {spread} and is written on {write.line}." if spread else ""
-            yield _finding(write.operation, spread or write.line, write.step, layout, write.times, made)
-            return
     message = run.failure.message if run.failure is not None else ""
-    if run.failure is not None and "refers to a single memory location" in message:
+    if writes := run.of(OverlappingWrite):
+        first, spread = writes[0], writes[0].spread_line
+        layout = f"shape {first.shape}, strides {first.strides}"
+        made = f" It was expanded on {spread} and is written on {first.line}." if spread else ""
+        yield _finding(first.operation, spread or first.line, first.step, layout, first.times, made)
+    elif run.failure is not None and "refers to a single memory location" in message:
         operation = run.failure.operation or "in-place operation"
         yield _finding(operation, run.failure.line, run.steps, message.split(".")[0], 1, "")
 
@@ -47,6 +46,12 @@ def _finding(operation: str, line: str, step: int, what: str, times: int, made: 
         evidence={"operation": operation, "layout": what, "writes": times},
         fix="Call `.clone()` on the expanded tensor before writing to it.",
     )
+
+
+def correct(statement: Statement, finding: Finding) -> str | None:
+    """What is expanded gets memory of its own."""
+    call = statement.called("expand", "expand_as", "broadcast_to")
+    return statement.edited((call, f"{statement.text(call)}.clone()")) if call is not None else None
 
 
 def sick() -> Specimen:

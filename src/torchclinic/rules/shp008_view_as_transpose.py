@@ -16,11 +16,13 @@ where a group of elements is cut anew on purpose: then write `flatten` and `unfl
 PyTorch documentation, `torch.Tensor.view` and `torch.permute`.
 """
 
+import ast
 from collections.abc import Iterator
 
 from torchclinic.observe.records import AxesRenamed
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
+from torchclinic.script.statements import Statement, name_of
 
 RULE = Rule("SHP008", "view-as-transpose", "error", "exact", AxesRenamed, __doc__)
 
@@ -50,6 +52,16 @@ def _fix(record: AxesRenamed, order: str) -> str:
     named = tuple(record.after[i] for i in record.order)
     back = ", ".join(str(record.order.index(i)) for i in range(len(record.order)))
     return f"`.view{named}` first, then `.permute({back})`."
+
+
+def correct(statement: Statement, finding: Finding) -> str | None:
+    order = finding.evidence.get("order", "")
+    for call in statement.calls():
+        if name_of(call) in ("view", "reshape") and isinstance(call.func, ast.Attribute) and call.args and order:
+            inner = call.func.value
+            if not (isinstance(inner, ast.Name) and inner.id == "torch"):
+                return statement.edited((call, f"{statement.text(inner)}.permute({order})"))
+    return None
 
 
 _SCRIPT = """

@@ -82,13 +82,13 @@ def parts(values: list[float], number: int) -> list[float]:
 
 def measures_errors(record: RunRecord) -> bool:
     """Every backward pass seen starts from a loss of torch.nn.functional, called or written by hand: it is meant to fall."""
-    roots = [other for other in record.others if isinstance(other, BackwardPass)]
+    roots = record.of(BackwardPass)
     return bool(roots) and all(root.root_operation in LOSSES or bool(root.error) for root in roots)
 
 
 def chance(record: RunRecord) -> float:
     """The loss of guessing all classes alike; NaN where no single measure of error is known to have one."""
-    found = [other.chance for other in record.others if isinstance(other, LossDirection)]
+    found = [direction.chance for direction in record.of(LossDirection)]
     return found[0] if len(found) == 1 else math.nan
 
 

@@ -17,13 +17,15 @@ Call `optimizer.zero_grad()` once per step, before `backward()`.
 PyTorch documentation, `torch.optim.Optimizer.zero_grad`.
 """
 
+import ast
 from collections.abc import Iterator
 
 from torchclinic.observe.records import RunRecord, StepRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
+from torchclinic.script.statements import Statement
 
-RULE = Rule("WIR001", "missing-zero-grad", "error", "exact", RunRecord, __doc__)
+RULE = Rule("WIR001", "missing-zero-grad", "error", "exact", RunRecord, __doc__, follows=("WIR010",))
 
 
 def check(run: RunRecord) -> Iterator[Finding]:
@@ -42,8 +44,8 @@ def check(run: RunRecord) -> Iterator[Finding]:
             continue
         step = stale[0]
         yield RULE.finding(
-            f"The gradients of {step.stale} of {step.owned} parameters were used by a step, not cleared, and added to: "
-            f"step {step.step} used the sum of {step.step + 1} gradients.",
+            f"{step.stale} of {step.owned} gradients survived a step; the next backward added to them: step {step.step} used "
+            f"the sum of {step.step + 1} gradients.",
             where=step.example,
             line=step.line,
             step=step.step,
@@ -63,6 +65,14 @@ def _left_over(steps: list[StepRecord], seen: int) -> Finding:
         evidence={"steps": len(steps), "steps_seen": seen, "foreign_backward": step.foreign_line},
         fix="Call this optimizer's `zero_grad()` directly before its own `backward()`, not after its step.",
     )
+
+
+def correct(statement: Statement, finding: Finding) -> str | None:
+    """The step is followed by the clearing of its gradients."""
+    step = statement.called("step")
+    if step is None or not isinstance(step.func, ast.Attribute):
+        return None
+    return f"{statement.edited()}\n{statement.indent}{statement.text(step.func.value)}.zero_grad()"
 
 
 def sick() -> Specimen:

@@ -20,7 +20,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("WIR002", "gradients-cleared-before-step", "error", "exact", StepRecord, __doc__)
+RULE = Rule("WIR002", "gradients-cleared-before-step", "error", "exact", StepRecord, __doc__, follows=("WIR010",))
 
 
 def check(step: StepRecord) -> Iterator[Finding]:

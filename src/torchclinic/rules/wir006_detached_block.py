@@ -22,16 +22,18 @@ from collections.abc import Iterator
 
 from torchclinic.observe.records import CutDraw, RunRecord
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import reattached
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import changed, trained
 
-RULE = Rule("WIR006", "detached-block", "error", "exact", RunRecord, __doc__)
+RULE = Rule("WIR006", "detached-block", "error", "exact", RunRecord, __doc__, follows=("WIR007",))
+correct = reattached
 
 
 def check(run: RunRecord, *, min_backwards: int = 3) -> Iterator[Finding]:
     """`min_backwards`: with one optimizer every backward should reach it; with k, at least one in k+1."""
-    for draw in run.others:
-        if isinstance(draw, CutDraw) and draw.backwards >= min_backwards:
+    for draw in run.of(CutDraw):
+        if draw.backwards >= min_backwards:
             yield _cut_by_draw(draw)
             return
     needed = max(min_backwards, 2 * len(run.optimizers))

@@ -27,7 +27,7 @@ def check(run: RunRecord) -> Iterator[Finding]:
     if run.failure is not None and "does not require grad" in run.failure.message:
         yield _finding("Backward was called on a tensor that requires no grad", run.failure.line, run.steps, 0)
         return
-    lost = [b for b in run.others if isinstance(b, BackwardPass) and not b.parameters_reached]
+    lost = [b for b in run.of(BackwardPass) if not b.parameters_reached]
     steps = [step for step in run.steps_seen if step.empty and not step.left_by_backward]
     nothing_learned = not any(p.owned and p.reached for p in run.parameters)
     if lost and steps and (lost[0].root_is_leaf or not lost[0].inputs_reached or nothing_learned):

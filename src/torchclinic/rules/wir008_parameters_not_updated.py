@@ -21,10 +21,13 @@ from collections.abc import Iterator
 
 from torchclinic.observe.records import BackwardPass, DiscardedUpdate, RunRecord
 from torchclinic.report.model import Finding
+from torchclinic.rules.corrections import stepped
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("WIR008", "parameters-not-updated", "error", "exact", RunRecord, __doc__)
+CAUSES = ("NUM002", "WIR002", "WIR007", "WIR004", "WIR006", "INI002")
+RULE = Rule("WIR008", "parameters-not-updated", "error", "exact", RunRecord, __doc__, follows=CAUSES)
+correct = stepped
 
 
 def check(run: RunRecord, *, min_backwards: int = 5, min_thrown: int = 3) -> Iterator[Finding]:
@@ -48,13 +51,13 @@ def check(run: RunRecord, *, min_backwards: int = 5, min_thrown: int = 3) -> Ite
             f"{run.backwards} backward passes ran, but no optimizer ever stepped: {len(reached)} parameters are "
             f"as they "
             f"were initialized.",
-            line=next((b.line for b in run.others if isinstance(b, BackwardPass)), run.optimizers[0].line),
+            line=next((b.line for b in run.of(BackwardPass)), run.optimizers[0].line),
             step=0,
             evidence={"backwards": run.backwards, "steps": 0, "parameters": len(reached)},
             fix="Call `optimizer.step()` after `loss.backward()`.",
         )
-    for update in run.others:
-        if isinstance(update, DiscardedUpdate) and update.backwards >= min_thrown and not run.optimizers:
+    for update in run.of(DiscardedUpdate):
+        if update.backwards >= min_thrown and not run.optimizers:
             yield _thrown_away(update)
             return
 

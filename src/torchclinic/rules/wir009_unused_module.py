@@ -22,7 +22,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import changed, trained
 
-RULE = Rule("WIR009", "unused-module", "warning", "exact", RunRecord, __doc__)
+RULE = Rule("WIR009", "unused-module", "warning", "exact", RunRecord, __doc__, follows=("WIR006", "WIR007"))
 
 
 def check(run: RunRecord, *, min_backwards: int = 3) -> Iterator[Finding]:

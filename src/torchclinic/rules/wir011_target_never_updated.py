@@ -31,8 +31,8 @@ RULE = Rule("WIR011", "target-never-updated", "warning", "exact", RunRecord, __d
 def check(run: RunRecord, *, steps: int = 200, calls: int = 5, late: float = 0.9) -> Iterator[Finding]:
     """`steps`: soft updates come with each, hard ones usually within 10 to 100 of them; `calls`: once the two networks
     differ; `late`: share of the run at which it is still called, else another has taken its place."""
-    for target in run.others:
-        if not isinstance(target, TargetNetwork) or not target.copied or not target.unchanged:
+    for target in run.of(TargetNetwork):
+        if not target.copied or not target.unchanged:
             continue
         if not target.online_moved or target.online_steps < steps or target.calls < calls:
             continue

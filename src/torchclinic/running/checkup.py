@@ -7,14 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchclinic.diagnosis.report import build_report
+from torchclinic.diagnosis.diagnose import diagnose
 from torchclinic.instruments.arguments import copied
 from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.propagation import split_batch
-from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
 from torchclinic.report.results import Report
-from torchclinic.rules.judging import judge
 
 STEPS = 12
 MOST_STEPS = 60
@@ -61,5 +59,5 @@ def checkup(
             loss = loss_fn(output) if targets is None else loss_fn(output, targets)
             loss.backward()
             given.step()
-        run = collect(session)
-    return build_report(run, judge(run), title=f"Checkup of {type(model).__name__}")
+        found = diagnose(session)
+    return found.report(f"Checkup of {type(model).__name__}")

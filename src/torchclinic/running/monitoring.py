@@ -5,12 +5,10 @@ from types import TracebackType
 import torch
 from torch import Tensor, nn
 
-from torchclinic.diagnosis.report import build_report
-from torchclinic.observe.collecting import collect
+from torchclinic.diagnosis.diagnose import diagnose
 from torchclinic.observe.failure import note_failure
 from torchclinic.observe.session import Session
 from torchclinic.report.results import Report
-from torchclinic.rules.judging import judge
 
 
 class Monitor:
@@ -30,7 +28,7 @@ class Monitor:
         self._session.close()
         if error is not None:
             note_failure(self._session, error)
-        self._report = self._build()
+        self._report = self.report()
 
     def step(self, loss: Tensor | float) -> None:
         """Note a loss that never runs backward in this process; losses that do are seen by themselves."""
@@ -38,11 +36,7 @@ class Monitor:
 
     def report(self) -> Report:
         """What was found so far, or in the whole block once it has ended."""
-        return self._report if self._report is not None else self._build()
-
-    def _build(self) -> Report:
-        run = collect(self._session)
-        return build_report(run, judge(run), title=self._title)
+        return self._report if self._report is not None else diagnose(self._session).report(self._title)
 
 
 def monitor(model: nn.Module, optimizer: torch.optim.Optimizer, budget: float = 0.05) -> Monitor:

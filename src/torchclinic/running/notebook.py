@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from torchclinic.diagnosis.report import build_report
-from torchclinic.observe.collecting import collect
+from torchclinic.diagnosis.diagnose import diagnose
 from torchclinic.observe.session import Session
 from torchclinic.report.results import Report
-from torchclinic.rules.judging import judge
 
 _sessions: list[Session] = []
 
@@ -28,5 +26,4 @@ def unload_ipython_extension(shell: Any) -> None:
 
 def report() -> Report:
     """What was found since the extension was loaded."""
-    run = collect(_sessions[-1])
-    return build_report(run, judge(run), title="This notebook")
+    return diagnose(_sessions[-1]).report("This notebook")

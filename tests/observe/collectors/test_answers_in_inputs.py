@@ -120,7 +120,7 @@ def look(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[
     outcome = launch(Target("train.py"), session, lambda outcome: None)
     run = collect(session)
     assert (outcome.exit_code, run.limits) == (0, [])
-    seen = [record for record in run.others if isinstance(record, AnswerInInput)]
+    seen = run.of(AnswerInInput)
     assert all(record.reason == "" for record in seen)
     return [finding.code for finding in judge(run).findings], seen
 

@@ -52,7 +52,7 @@ def run(expression: str, scale: float, outliers: float = 0.0, rate: float = 1e-2
     session, _ = observe(train)
     found = collect(session)
     reported.append([finding.code for finding in judge(found).findings])
-    return [record for record in found.others if isinstance(record, ClampedError)]
+    return found.of(ClampedError)
 
 
 reported: list[list[str]] = []

@@ -188,10 +188,10 @@ def test_a_handmade_loss_gives_the_records_of_the_function(
         (LossCall, ("function", "step", "line", "training", "untrained", "prediction", "target")),
         (RegressionTargets, ("function", "step", "untrained", "numbers", "total", "squares", "output")),
     ):
-        first, second = ([other for other in run.others if isinstance(other, kind)] for run in seen)
+        first, second = (run.of(kind) for run in seen)
         assert [[getattr(r, f) for f in fields] for r in first] == [[getattr(r, f) for f in fields] for r in second]
         assert first
-    passes = [other for other in seen[0].others if isinstance(other, BackwardPass)]
+    passes = seen[0].of(BackwardPass)
     assert {(p.error, p.error_mean) for p in passes} == {(twin[2:].partition("(")[0], True)}
 
 
@@ -209,7 +209,7 @@ def test_what_is_no_mean_of_errors_is_not_taken_for_one(
         ("3 * ((p - y) ** 2).mean()", "mse_loss"),
     ):
         run = record(script(REGRESSION, loss, opt="SGD(net.parameters(), 1e-5)", steps=3), tmp_path, monkeypatch)
-        passes = [other for other in run.others if isinstance(other, BackwardPass)]
+        passes = run.of(BackwardPass)
         assert {(p.error, p.error_mean) for p in passes} == {(error, False)}, loss
 
 

@@ -34,7 +34,7 @@ def look(loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[li
     launch(Target("train.py"), session, lambda outcome: None)
     run = collect(session)
     codes = [finding.code for finding in judge(run).findings if finding.code.startswith("LOS01")]
-    return codes, [record for record in run.others if isinstance(record, UnevenTerms)]
+    return codes, run.of(UnevenTerms)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What an observer saw, by subject: plain data, no tensor, no live module. Rules read these and nothing else.
 
-Numbers that needed a device are filled in when the observer flushes its measurements; after that nothing changes.
+Collectors fill them in while the run goes on; `collect` gives frozen copies.
 """
 
 from torchclinic.observe.records.backwards import BackwardPass, CutDraw, NonFinite, RetainedGraph

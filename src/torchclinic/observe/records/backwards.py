@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from torchclinic.observe.records.record import Absence, Record
+
 
 @dataclass(slots=True)
-class BackwardPass:
+class BackwardPass(Record):
     """A backward pass that was observed in full."""
 
     step: int
@@ -23,7 +25,7 @@ class BackwardPass:
 
 
 @dataclass(slots=True)
-class CutDraw:
+class CutDraw(Record):
     """A draw without gradient from a distribution that is trained, on which the loss depends by operations with gradients."""
 
     line: str
@@ -34,7 +36,7 @@ class CutDraw:
 
 
 @dataclass(slots=True)
-class RetainedGraph:
+class RetainedGraph(Record, absence=Absence.IN_TRAINING):
     line: str
     step: int
     losses: int  # losses of different steps that one live tensor, or a list, still holds with their graph
@@ -42,7 +44,7 @@ class RetainedGraph:
 
 
 @dataclass(slots=True)
-class NonFinite:
+class NonFinite(Record, absence=Absence.IN_TRAINING):
     """The first NaN or infinity."""
 
     phase: Literal["forward", "backward", "parameter", "data"]

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from torchclinic.observe.records.record import Absence, Record
+
 
 @dataclass(slots=True)
-class CheckpointUse:
+class CheckpointUse(Record, absence=Absence.IN_ANY_RUN):
     """A state dict taken earlier was used again."""
 
     taken_line: str
@@ -20,7 +22,7 @@ class CheckpointUse:
 
 
 @dataclass(slots=True)
-class LoadRecord:
+class LoadRecord(Record, absence=Absence.IN_ANY_RUN):
     line: str
     step: int
     model: str

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from torchclinic.observe.records.record import Absence, Record
+
 
 @dataclass(slots=True)
-class LoaderRecord:
+class LoaderRecord(Record):
     line: str
     batches: int  # len(loader)
     iterators: int
@@ -14,7 +16,7 @@ class LoaderRecord:
 
 
 @dataclass(slots=True)
-class BatchRun:
+class BatchRun(Record, absence="no training batch was seen"):
     """The longest run of consecutive training forwards on bitwise the same batch."""
 
     model: str
@@ -28,7 +30,7 @@ class BatchRun:
 
 
 @dataclass(slots=True)
-class MutatedData:
+class MutatedData(Record, absence=Absence.IN_TRAINING):
     line: str
     operation: str
     step: int
@@ -39,7 +41,7 @@ class MutatedData:
 
 
 @dataclass(slots=True)
-class WorkerRandomness:
+class WorkerRandomness(Record, absence=Absence.IN_TRAINING):
     """Loader workers that started with the same random state, and drew from it."""
 
     line: str
@@ -50,7 +52,7 @@ class WorkerRandomness:
 
 
 @dataclass(slots=True)
-class PaddingMask:
+class PaddingMask(Record, absence=Absence.IN_TRAINING):
     """A mask over the positions of a model's input, by which attention scores were filled with a forbidden value."""
 
     line: str

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from math import inf, nan, sqrt
 
+from torchclinic.observe.records.record import Absence, Record
+
 
 @dataclass(frozen=True, slots=True)
 class RandomCall:
@@ -16,7 +18,7 @@ class RandomCall:
 
 
 @dataclass(slots=True)
-class EvalPass:
+class EvalPass(Record, absence=""):
     """What forwards of the same few samples in eval mode have shown, each restored bit for bit."""
 
     model: str
@@ -36,7 +38,7 @@ class EvalPass:
 
 
 @dataclass(slots=True)
-class ModeGap:
+class ModeGap(Record, absence=Absence.IN_TRAINING):
     """The error of one training batch in train mode (dropout off) and in eval mode, at an evaluation."""
 
     model: str
@@ -55,7 +57,7 @@ class ModeGap:
 
 
 @dataclass(slots=True)
-class UnmeasuredStatistics:
+class UnmeasuredStatistics(Record, absence=Absence.IN_TRAINING):
     """Layers of a model in eval mode beside the same layers of a model that measured theirs in training."""
 
     model: str
@@ -69,7 +71,7 @@ class UnmeasuredStatistics:
 
 
 @dataclass(slots=True)
-class HeldOutUse:
+class HeldOutUse(Record, absence=Absence.IN_TRAINING):
     """Rows evaluated under a name that says held out, and how many of them training has used."""
 
     line: str
@@ -111,7 +113,7 @@ class Agreement:
 
 
 @dataclass(slots=True)
-class CarryOver:
+class CarryOver(Record, absence="no evaluation of a trained classifier was seen that compares decisions with labels"):
     """One evaluation of a classifier: agreement with the labels on rows it was trained on, and on those evaluated."""
 
     model: str
@@ -130,7 +132,7 @@ class CarryOver:
 
 
 @dataclass(slots=True)
-class ScoreComparison:
+class ScoreComparison(Record, absence=Absence.IN_TRAINING):
     """Numbers that are no integers, compared with integers for equality."""
 
     line: str
@@ -142,7 +144,7 @@ class ScoreComparison:
 
 
 @dataclass(slots=True)
-class AnswerInInput:
+class AnswerInInput(Record, absence=Absence.IN_TRAINING):
     """A sequence model whose targets are tokens of its own input."""
 
     model: str
@@ -156,7 +158,7 @@ class AnswerInInput:
 
 
 @dataclass(slots=True)
-class FedInputs:
+class FedInputs(Record, absence=Absence.IN_TRAINING):
     """Mean and standard deviation of the batches a model was fed, over all their numbers."""
 
     model: str

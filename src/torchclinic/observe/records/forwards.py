@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from math import nan
 
+from torchclinic.observe.records.record import Record
+
 
 @dataclass(slots=True)
 class LayerPass:
@@ -20,7 +22,7 @@ class LayerPass:
 
 
 @dataclass(slots=True)
-class ForwardPass:
+class ForwardPass(Record, absence="no model was called"):
     """One call of a model from outside any other model."""
 
     model: str
@@ -45,7 +47,7 @@ class ForwardPass:
 
 
 @dataclass(slots=True)
-class InputFacts:
+class InputFacts(Record, absence="no linear or convolution layer received data directly"):
     """The input of a linear or convolution layer that no gradient flows into: the data."""
 
     path: str
@@ -62,7 +64,7 @@ class InputFacts:
 
 
 @dataclass(slots=True)
-class ModelRecord:
+class ModelRecord(Record):
     name: str
     kind: str
     parameters: int
@@ -73,7 +75,7 @@ class ModelRecord:
 
 
 @dataclass(slots=True)
-class SoftmaxUse:
+class SoftmaxUse(Record):
     """The softmaxes of one line that gradients flow through."""
 
     line: str

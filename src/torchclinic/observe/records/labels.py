@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from math import nan
 
+from torchclinic.observe.records.record import Record
+
 
 @dataclass(slots=True)
 class LabelBatch:
@@ -34,7 +36,7 @@ class EvaluatedLabels:
 
 
 @dataclass(slots=True)
-class LabelStream:
+class LabelStream(Record, absence="no loss was seen whose target is one class per sample"):
     """All label batches of one loss call's line."""
 
     line: str

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from torchclinic.observe.records.record import Record
+
 MOST_WINDOWS = 256  # beyond it every second one is dropped
 
 RECTIFIERS = frozenset({"relu", "relu_", "relu6", "hardtanh", "threshold", "threshold_"})
@@ -9,7 +11,7 @@ SATURATING = {"tanh": 3.0, "tanh_": 3.0, "sigmoid": 6.0, "sigmoid_": 6.0}
 """Beyond it the slope is below one hundredth of the slope at 0: 1 - tanh(3)² = 0.0099, 4·σ'(6) = 0.0099."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Window:
     """Sampled steps up to and including `step`; NaN where nothing was measured."""
 
@@ -31,7 +33,7 @@ class Window:
 
 
 @dataclass(slots=True)
-class LayerSeries:
+class LayerSeries(Record):
     """One layer with weights, from the first sampled step to the last."""
 
     model: str

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from math import nan
 
+from torchclinic.observe.records.record import Absence, Record
+
 
 @dataclass(slots=True)
 class Operand:
@@ -27,7 +29,7 @@ class Operand:
 
 
 @dataclass(slots=True)
-class LossCall:
+class LossCall(Record, absence="no loss was seen that compares two tensors, of torch.nn.functional or written by hand"):
     """A call of one of torch.nn.functional's losses, by hand or through its module."""
 
     function: str
@@ -48,7 +50,7 @@ class LossCall:
 
 
 @dataclass(slots=True)
-class Elementwise:
+class Elementwise(Record, absence=Absence.IN_TRAINING):
     """Two tensors of the same numbers of dimensions but for ones, (N, 1) and (N,) say, that broadcast against each other,
     outside a model and a loss function."""
 
@@ -67,7 +69,7 @@ class Elementwise:
 
 
 @dataclass(slots=True)
-class LossDirection:
+class LossDirection(Record, absence="no known measure of error was seen in a loss"):
     """How a known measure of error, and the value that is minimized, moved together."""
 
     measure: str
@@ -81,7 +83,7 @@ class LossDirection:
 
 
 @dataclass(slots=True)
-class UnevenTerms:
+class UnevenTerms(Record, absence=Absence.IN_TRAINING):
     """A loss that adds a sum over a batch to a mean over the same batch."""
 
     line: str  # of the sum

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from torchclinic.observe.records.record import Absence, Record
+
 
 @dataclass(slots=True)
-class OverlappingWrite:
+class OverlappingWrite(Record):
     line: str
     operation: str
     step: int
@@ -16,7 +18,7 @@ class OverlappingWrite:
 
 
 @dataclass(slots=True)
-class SilentCopy:
+class SilentCopy(Record, absence=Absence.IN_ANY_RUN):
     line: str
     operation: str
     nbytes: int
@@ -26,7 +28,7 @@ class SilentCopy:
 
 
 @dataclass(slots=True)
-class PinnedStorage:
+class PinnedStorage(Record, absence=Absence.IN_ANY_RUN):
     line: str
     place: Literal["memory", "checkpoint"]
     tensors: int
@@ -36,7 +38,7 @@ class PinnedStorage:
 
 
 @dataclass(slots=True)
-class AxesRenamed:
+class AxesRenamed(Record, absence=Absence.IN_TRAINING):
     """A view of a batch that splits or merges its dimensions as if they lay in another order; no element moves."""
 
     line: str

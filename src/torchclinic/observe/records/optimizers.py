@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from math import nan
 
+from torchclinic.observe.records.record import Absence, Record
+
 
 @dataclass(slots=True)
-class StepRecord:
+class StepRecord(Record, absence="no optimizer stepped without a closure while it was observed"):
     """One `optimizer.step()`."""
 
     optimizer: int
@@ -36,7 +38,7 @@ class StepRecord:
 
 
 @dataclass(slots=True)
-class OptimizerRecord:
+class OptimizerRecord(Record, absence="no optimizer was seen"):
     index: int
     name: str
     line: str
@@ -57,7 +59,7 @@ class OptimizerRecord:
 
 
 @dataclass(slots=True)
-class SchedulerRecord:
+class SchedulerRecord(Record, absence=Absence.IN_TRAINING):
     name: str
     line: str
     calls: int
@@ -71,7 +73,7 @@ class SchedulerRecord:
 
 
 @dataclass(slots=True)
-class ScheduleMade:
+class ScheduleMade(Record):
     """A schedule of the learning rate, from where it was made."""
 
     name: str

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from torchclinic.observe.records.record import Record
+
 
 @dataclass(slots=True)
-class ParameterRecord:
+class ParameterRecord(Record, absence="no parameter was seen"):
     """A parameter over the steps that were observed in full."""
 
     name: str

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from torchclinic.observe.records.record import Absence, Record
+
 
 @dataclass(slots=True)
-class SamplerUse:
+class SamplerUse(Record, absence=Absence.IN_TRAINING):
     """A shuffling distributed sampler."""
 
     line: str
@@ -15,7 +17,7 @@ class SamplerUse:
 
 
 @dataclass(slots=True)
-class WrapperBypass:
+class WrapperBypass(Record, absence=Absence.IN_TRAINING):
     """The inner module of a data-parallel wrapper trained without its wrapper."""
 
     line: str
@@ -28,7 +30,7 @@ class WrapperBypass:
 
 
 @dataclass(slots=True)
-class ReplicaComparison:
+class ReplicaComparison(Record, absence=Absence.IN_TRAINING):
     """What rank 0 and the rank most unlike it held before their steps; `rank` 0: none holds a model of the same shapes."""
 
     rank: int = 0

@@ -8,12 +8,13 @@ from torchclinic.observe.records.forwards import ModelRecord
 from torchclinic.observe.records.layers import LayerSeries
 from torchclinic.observe.records.optimizers import OptimizerRecord, StepRecord
 from torchclinic.observe.records.parameters import ParameterRecord
+from torchclinic.observe.records.record import Record
 
 Kind = TypeVar("Kind")
 
 
 @dataclass(slots=True)
-class Failure:
+class Failure(Record):
     """The script raised."""
 
     kind: str
@@ -23,16 +24,16 @@ class Failure:
 
 
 @dataclass(slots=True)
-class ProbeFailure:
+class ProbeFailure(Record):
     """No extra pass could be made through a model."""
 
     reason: str
     step: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RunRecord:
-    """Everything of one run."""
+    """Everything of one run: the records of all collectors, and what the session itself knows."""
 
     records: list[object] = field(default_factory=list)
     steps: int = 0
@@ -74,10 +75,6 @@ class RunRecord:
     @property
     def layers(self) -> list[LayerSeries]:
         return self.of(LayerSeries)
-
-    @property
-    def others(self) -> list[object]:
-        return self.records
 
     @property
     def failure(self) -> Failure | None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from itertools import permutations
 from math import nan, sqrt
 
+from torchclinic.observe.records.record import Absence, Record
+
 
 @dataclass(slots=True)
-class RegressionTargets:
+class RegressionTargets(Record):
     """All targets that one line's regression loss, averaged over its elements, met on observed steps."""
 
     function: str
@@ -36,7 +38,7 @@ class RegressionTargets:
 
 
 @dataclass(slots=True)
-class WeightedLabels:
+class WeightedLabels(Record, absence=Absence.IN_TRAINING):
     """The labels that one line's weighted loss met on observed steps, call by call, and the weights it gives them."""
 
     function: str
@@ -65,7 +67,7 @@ class WeightedLabels:
 
 
 @dataclass(slots=True)
-class TargetNetwork:
+class TargetNetwork(Record):
     """A network that nothing trains, like another that is trained, and whose outputs that one's loss has for targets."""
 
     name: str

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, field
 from math import nan
 
+from torchclinic.observe.records.record import Absence, Record
+
 
 @dataclass(slots=True)
-class ScaledClip:
+class ScaledClip(Record, absence=Absence.IN_TRAINING):
     line: str
     step: int
     scale: float
@@ -13,7 +15,7 @@ class ScaledClip:
 
 
 @dataclass(slots=True)
-class DiscardedUpdate:
+class DiscardedUpdate(Record):
     """Parameters moved along their gradients in tensors that nothing used and nobody kept, without an optimizer."""
 
     line: str
@@ -25,7 +27,7 @@ class DiscardedUpdate:
 
 
 @dataclass(slots=True)
-class ClipUse:
+class ClipUse(Record, absence=Absence.IN_TRAINING):
     """All calls of one clipping function from one line."""
 
     line: str
@@ -41,7 +43,7 @@ class ClipUse:
 
 
 @dataclass(slots=True)
-class ClampedError:
+class ClampedError(Record, absence=Absence.IN_TRAINING):
     """The clamp of a prediction minus its target, on one line, which every way from the prediction to the loss leads through."""
 
     line: str
@@ -58,7 +60,7 @@ class ClampedError:
 
 
 @dataclass(slots=True)
-class DecayUse:
+class DecayUse(Record, absence=Absence.IN_TRAINING):
     """Weight decay beside the gradient, over the observed steps of one optimizer."""
 
     name: str
@@ -74,7 +76,7 @@ class DecayUse:
 
 
 @dataclass(slots=True)
-class HalfUse:
+class HalfUse(Record, absence=Absence.IN_TRAINING):
     """Gradients and updates in half precision, without a scaler."""
 
     step: int

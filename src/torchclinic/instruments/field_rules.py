@@ -222,24 +222,19 @@ def _interpolate(x: Tensor, first: Located, output: Tensor, reach: int) -> Locat
     return Located(Field(spans[0], spans[1], worst(first.field.status, "upper bound")), first.dims)
 
 
-_SAME_PIXELS = {
-    *("clone", "detach", "_to_copy", "contiguous", "alias", "copy", "native_dropout", "lift_fresh", "cat"),
-    *("hardswish", "hardsigmoid", "_prelu_kernel", "prelu", "relu6", "selu", "celu", "glu", "log_sigmoid_forward"),
-}  # pixel by pixel, though not all are tagged so
-_GLOBAL = {
-    *(
-        "mean",
-        "sum",
-        "amax",
-        "adaptive_max_pool2d",
-        "_adaptive_avg_pool2d",
-        "view",
-        "_unsafe_view",
-        "native_batch_norm",
-    ),
-    *("native_group_norm", "native_layer_norm", "_softmax", "addmm", "mm", "bmm", "var_mean", "linear"),
-    *("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention", "baddbmm"),
-}  # over space these see everything
+_SAME_PIXELS = frozenset(
+    """
+    clone detach _to_copy contiguous alias copy native_dropout lift_fresh cat hardswish hardsigmoid
+    _prelu_kernel prelu relu6 selu celu glu log_sigmoid_forward
+    """.split()
+)  # pixel by pixel, though not all are tagged so
+_GLOBAL = frozenset(
+    """
+    mean sum amax adaptive_max_pool2d _adaptive_avg_pool2d view _unsafe_view native_batch_norm native_group_norm
+    native_layer_norm _softmax addmm mm bmm var_mean linear _scaled_dot_product_flash_attention_for_cpu
+    _scaled_dot_product_flash_attention baddbmm
+    """.split()
+)  # over space these see everything
 _MATRIX = {"mm", "addmm"}  # a linear layer over channels, applied to all pixels at once
 _Rule = Callable[[Any, Any, Tensor, Located, Tensor], Located | None]
 _ONE_INPUT: dict[str, _Rule] = {

@@ -16,17 +16,19 @@ CONVOLUTIONS = {f"conv{'_transpose' if t else ''}{n}d" for n in (1, 2, 3) for t 
 LINEAR = {"linear", "matmul", "mm", "rmatmul", "addmm", *CONVOLUTIONS}
 NORMS = {"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"}
 DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"}
-CARRIES = {
-    "view", "reshape", "flatten", "unflatten", "permute", "transpose", "t", "contiguous", "squeeze", "unsqueeze", "clone",
-    "to", "float", "double", "type", "movedim", "swapaxes", "swapdims", "view_as", "chunk", "split", "unbind",
-    "tensor_split", "channel_shuffle", "pixel_shuffle", "cpu", "cuda", "type_as", "bfloat16", "half", "requires_grad",
-    "__get__", "get", "as_subclass", "flip", "roll", "repeat_interleave",
-}  # fmt: skip
-BENDS = {
-    "relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh", "sigmoid", "softplus", "softsign", "hardtanh",
-    "hardswish", "hardsigmoid", "logsigmoid", "softshrink", "hardshrink", "tanhshrink", "leaky_relu", "prelu", "rrelu",
-    "threshold", "clamp", "clamp_min", "sin", "erf", "glu",
-}  # fmt: skip
+CARRIES = frozenset(
+    """
+    view reshape flatten unflatten permute transpose t contiguous squeeze unsqueeze clone to float double type
+    movedim swapaxes swapdims view_as chunk split unbind tensor_split channel_shuffle pixel_shuffle cpu cuda
+    type_as bfloat16 half requires_grad __get__ get as_subclass flip roll repeat_interleave
+    """.split()
+)  # fmt: skip
+BENDS = frozenset(
+    """
+    relu relu6 elu selu celu gelu silu mish tanh sigmoid softplus softsign hardtanh hardswish hardsigmoid
+    logsigmoid softshrink hardshrink tanhshrink leaky_relu prelu rrelu threshold clamp clamp_min sin erf glu
+    """.split()
+)  # fmt: skip
 
 
 @dataclass

@@ -22,27 +22,10 @@ Kind = Literal["view", "copy", "in-place", "allocation", "compute"]
 
 # The result holds the very elements of the arguments, in memory of its own.
 _COPIES = frozenset(
-    [
-        "clone",
-        "_to_copy",
-        "cat",
-        "stack",
-        "repeat",
-        "index",
-        "index_select",
-        "gather",
-        "take",
-        "flip",
-        "roll",
-        "masked_select",
-        "constant_pad_nd",
-        "repeat_interleave",
-        "_pin_memory",
-        "channel_shuffle",
-        "pixel_shuffle",
-        "pixel_unshuffle",
-        "unfold_copy",
-    ]
+    """
+    clone _to_copy cat stack repeat index index_select gather take flip roll masked_select constant_pad_nd
+    repeat_interleave _pin_memory channel_shuffle pixel_shuffle pixel_unshuffle unfold_copy
+    """.split()
 )
 _ALLOCATIONS = frozenset(["lift_fresh", "scalar_tensor"])
 # Calls that give a view or a copy, as the layout has it: nothing in their name says which.

@@ -5,7 +5,7 @@ what one finds out for another is an event. Hearers of one event are called in n
 """
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -23,10 +23,15 @@ class Collector:
     def __init__(self, state: State, tell: Tell) -> None:
         self.state = state
         self.tell = tell
+        self.found: dict[Any, Any] = {}  # what `records` gives, by line or whatever tells it apart
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What the collector itself remembers."""
 
     def records(self) -> Iterable[object]:
         """What is known so far; called at any time, and more than once."""
-        return ()
+        return self.found.values()
 
     def glance(self, root: Tensor) -> None:
         """After a backward pass that nobody looks at: microseconds at most. Called only if a class defines it."""

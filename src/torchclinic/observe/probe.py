@@ -10,10 +10,8 @@ from torch import nn
 
 from torchclinic.errors import InputError
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import Tell
 from torchclinic.observe.records import ProbeFailure
 from torchclinic.observe.state.model_track import ModelTrack
-from torchclinic.observe.state.state import State
 from torchclinic.script.frames import hushed
 
 MOST_PARAMETERS = 30_000_000
@@ -24,9 +22,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 class Probe(Collector):
     """Each attempt restores everything bit for bit, so that it does not matter which probe comes first."""
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self._failure: ProbeFailure | None = None
+    _failure: ProbeFailure | None = None
 
     def attempt(self, probe: Callable[[], None]) -> None:
         """Run it unheard; what it raises becomes the reason why nothing is known."""

@@ -7,10 +7,10 @@ from torch import Tensor
 PROBABILITIES = frozenset({"softmax", "sigmoid", "sigmoid_"})
 SQUASHING = PROBABILITIES | {"tanh", "relu", "relu6", "softplus", "hardtanh", "hardsigmoid", "leaky_relu"}
 RESHAPING = frozenset(
-    {
-        "view", "reshape", "flatten", "squeeze", "unsqueeze", "transpose", "permute", "getitem", "unflatten", "float",
-        "contiguous", "select", "view_as", "reshape_as", "T", "clone",
-    }
+    """
+    view reshape flatten squeeze unsqueeze transpose permute getitem unflatten float contiguous select view_as
+    reshape_as T clone
+    """.split()
 )  # fmt: skip
 WATCHED = SQUASHING | RESHAPING
 

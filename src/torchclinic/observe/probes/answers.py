@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from torchclinic.instruments.arguments import apply, common_rows, first_rows
 from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.values import is_plain, tensors_in
-from torchclinic.observe.events import LossCalled, ModelRuns, Tell
+from torchclinic.observe.events import LossCalled, ModelRuns
 from torchclinic.observe.probe import Probe, unsuitable
 from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.records import AnswerInInput
 from torchclinic.observe.state.model_track import ModelTrack
-from torchclinic.observe.state.state import State
 from torchclinic.script.lines import user_line
 
 LEAST_POSITIONS = 6
@@ -31,8 +30,7 @@ Match = tuple[int, int, int, list[int]]  # place of the input, its time dimensio
 class Answers(Probe):
     """A loss shows which input its targets are; the next forward of the model shows what its outputs depend on."""
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._found: dict[int, AnswerInInput] = {}  # by model
         self._latest: tuple[ModelTrack, list[Tensor]] | None = None
         self._matches: dict[int, tuple[Match, float, str]] = {}

@@ -12,13 +12,12 @@ from torch import Tensor, nn
 from torchclinic.instruments.arguments import apply
 from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.values import is_plain, tensors_in
-from torchclinic.observe.events import DecisionsCompared, DirectionNoted, EvaluationRuns, LabelsNoted, Tell
+from torchclinic.observe.events import DecisionsCompared, DirectionNoted, EvaluationRuns, LabelsNoted
 from torchclinic.observe.probe import Probe
 from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.records import Agreement, CarryOver, LabelBatch, LabelStream, LossDirection
 from torchclinic.observe.state.kept import KeptBatch
 from torchclinic.observe.state.model_track import ModelTrack
-from torchclinic.observe.state.state import State
 
 MOST_PHASES = 64
 FEWEST_VALUES = 17  # in the inputs; with fewer they are codes
@@ -28,8 +27,7 @@ EARLY = 10  # steps, all of them observed: rows that are new in them have not be
 
 
 class CarryOvers(Probe):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._phases: dict[tuple[int, int], CarryOver] = {}  # by model and evaluation
         self._streams: dict[int, LabelStream] = {}
         self._first: list[LabelBatch] = []  # of rows that were new in the first steps

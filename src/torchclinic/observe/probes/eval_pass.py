@@ -24,10 +24,12 @@ LEAST_ROWS = 4  # two are kept, the others replaced
 LEAST_SPREAD = 1e-4  # of the output's size; below it, rounding is no longer small beside the differences of samples
 _TORCH = str(Path(torch.__file__).parent)
 _DROPS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout", "feature_alpha_dropout"}
-_DRAWS = {
-    "rand", "randn", "rand_like", "randn_like", "randint", "randint_like", "randperm", "normal", "bernoulli",
-    "multinomial", "poisson", "normal_", "uniform_", "bernoulli_", "exponential_", "random_", "rrelu", "gumbel_softmax",
-}  # fmt: skip
+_DRAWS = frozenset(
+    """
+    rand randn rand_like randn_like randint randint_like randperm normal bernoulli multinomial poisson normal_
+    uniform_ bernoulli_ exponential_ random_ rrelu gumbel_softmax
+    """.split()
+)  # fmt: skip
 
 
 def eval_pass(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], step: int) -> EvalPass | None:

@@ -10,18 +10,16 @@ from torch import nn
 from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.instruments.propagation import propagation
 from torchclinic.instruments.values import tensors_in
-from torchclinic.observe.events import LossCalled, ModelRuns, Tell
+from torchclinic.observe.events import LossCalled, ModelRuns
 from torchclinic.observe.probe import MOST_MODELS, Probe, unsuitable
 from torchclinic.observe.probes.eval_pass import eval_pass, print_of
 from torchclinic.observe.records import EvalPass
-from torchclinic.observe.state.state import State
 
 LATER_STEP = 5  # the second look, after training has begun
 
 
 class FirstLooks(Probe):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._signals: list[Propagation] = []
         self._eval_passes: list[EvalPass] = []
         self._done: set[tuple[int, bool]] = set()

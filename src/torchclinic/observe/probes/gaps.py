@@ -4,18 +4,16 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from torchclinic.observe.events import EvaluationRuns, Tell
+from torchclinic.observe.events import EvaluationRuns
 from torchclinic.observe.probe import Probe
 from torchclinic.observe.probes.mode_gap import mode_gap, normalizations
 from torchclinic.observe.records import ModeGap
 from torchclinic.observe.state.kept import KeptBatch
 from torchclinic.observe.state.model_track import ModelTrack
-from torchclinic.observe.state.state import State
 
 
 class ModeGaps(Probe):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._gaps: dict[int, ModeGap] = {}
 
     def evaluation_runs(self, event: EvaluationRuns) -> None:

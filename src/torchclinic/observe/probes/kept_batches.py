@@ -2,16 +2,14 @@
 
 from typing import Any
 
-from torchclinic.observe.events import EvaluationRuns, LossCalled, ModelEnds, ModelRuns, Tell
+from torchclinic.observe.events import EvaluationRuns, LossCalled, ModelEnds, ModelRuns
 from torchclinic.observe.probe import MOST_MODELS, Probe, unsuitable
 from torchclinic.observe.probes.mode_gap import keep, label
 from torchclinic.observe.state.kept import KeptBatch
-from torchclinic.observe.state.state import State
 
 
 class KeptBatches(Probe):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._kept: dict[int, KeptBatch] = {}
         self._latest: KeptBatch | None = None
         self._evaluated: dict[int, int] = {}

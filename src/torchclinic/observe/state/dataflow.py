@@ -15,46 +15,11 @@ from torchclinic.instruments.values import arguments_in
 from torchclinic.script.lines import user_line
 
 TRANSPARENT = frozenset(
-    [
-        "view",
-        "reshape",
-        "squeeze",
-        "unsqueeze",
-        "flatten",
-        "unflatten",
-        "permute",
-        "transpose",
-        "t",
-        "T",
-        "mT",
-        "contiguous",
-        "to",
-        "float",
-        "double",
-        "half",
-        "bfloat16",
-        "type",
-        "type_as",
-        "clone",
-        "expand",
-        "expand_as",
-        "view_as",
-        "reshape_as",
-        "getitem",
-        "select",
-        "narrow",
-        "movedim",
-        "swapaxes",
-        "cpu",
-        "cuda",
-        "detach",
-        "squeeze_",
-        "unsqueeze_",
-        "requires_grad_",
-        "identity",
-        "ravel",
-        "data",
-    ]
+    """
+    view reshape squeeze unsqueeze flatten unflatten permute transpose t T mT contiguous to float double half
+    bfloat16 type type_as clone expand expand_as view_as reshape_as getitem select narrow movedim swapaxes cpu
+    cuda detach squeeze_ unsqueeze_ requires_grad_ identity ravel data
+    """.split()
 )
 MAX_NODES = 60_000
 

@@ -7,9 +7,8 @@ from torch import Tensor
 
 from torchclinic.instruments.values import fingerprint
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import ModelBegins, Tell
+from torchclinic.observe.events import ModelBegins
 from torchclinic.observe.records import BatchRun
-from torchclinic.observe.state.state import State
 
 MOST_RUNS = 64  # of a model
 _CUTTING = frozenset(["getitem", "index_select", "narrow", "select", "split", "chunk", "index"])
@@ -24,8 +23,7 @@ class Latest(NamedTuple):
 
 
 class Batches(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._runs: dict[int, list[BatchRun]] = {}  # by model
         self._latest: dict[int, Latest] = {}
 

@@ -4,7 +4,7 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import torch
@@ -12,9 +12,8 @@ from torch import Tensor
 
 from torchclinic.instruments.values import is_plain, real_numbers
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import BatchDrawn, LoaderOpened, LossCalled, ModelBegins, Tell
+from torchclinic.observe.events import BatchDrawn, LoaderOpened, LossCalled, ModelBegins
 from torchclinic.observe.records import HeldOutUse
-from torchclinic.observe.state.state import State
 from torchclinic.script.frames import is_own
 from torchclinic.script.lines import is_user_file, said_here
 
@@ -25,9 +24,8 @@ _TRAINED = {"train", "training", "trn", "tr", "fit", "seen"}
 
 
 class HeldOutRows(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self._uses: dict[tuple[str, str], HeldOutUse] = {}
+    def prepare(self) -> None:
+        self.found: dict[tuple[str, str], HeldOutUse] = {}
         self._pairs = self._equal = 0  # of training rows that were drawn apart
         self._distinct: dict[int, list[Tensor]] = {}  # number of columns -> some numbers of distinct training rows
         self._latest = -1, 0  # model and rows of the latest training forward
@@ -107,13 +105,10 @@ class HeldOutRows(Collector):
         name = held_out_name(names, said_here)
         rows = self.state.rows.numbers(tensors) if name else []
         if rows:
-            use = self._uses.setdefault((line, name), HeldOutUse(line, self.state.clock.step, name, 0, 0))
+            use = self.found.setdefault((line, name), HeldOutUse(line, self.state.clock.step, name, 0, 0))
             use.rows += len(rows)
             use.seen += sum(row in own for row in rows)
             use.chance = self._chance(real_numbers(tensors[0][0]).numel(), len(own))
-
-    def records(self) -> Iterable[HeldOutUse]:
-        return self._uses.values()
 
 
 def _bound(equal: int, pairs: int) -> float:

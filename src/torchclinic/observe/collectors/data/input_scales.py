@@ -1,13 +1,11 @@
 """The level and the spread of what a model is fed in training and in evaluation."""
 
 import math
-from collections.abc import Iterable
 
 from torchclinic.instruments.values import LIMIT, is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import ModelBegins, Tell
+from torchclinic.observe.events import ModelBegins
 from torchclinic.observe.records import FedInputs
-from torchclinic.observe.state.state import State
 
 MOST_BATCHES = 40  # of training, and of evaluation
 LEAST_COLUMNS = 64  # numbers of a sample: with fewer, other values of one quantity can be a test of their own
@@ -17,9 +15,8 @@ LEAST_NUMBERS = 2000
 class InputScales(Collector):
     """Looks at the first argument of a model, on observed forwards."""
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self._found: dict[int, FedInputs] = {}  # by model
+    def prepare(self) -> None:
+        self.found: dict[int, FedInputs] = {}  # by model
 
     def model_begins(self, event: ModelBegins) -> None:
         forward, tensors = event.forward, event.tensors
@@ -33,7 +30,7 @@ class InputScales(Collector):
         ):
             return
         columns = math.prod(tensor.shape[1:])
-        facts = self._found.setdefault(forward.index, FedInputs(forward.model, columns))
+        facts = self.found.setdefault(forward.index, FedInputs(forward.model, columns))
         batches = facts.training if training else facts.evaluation
         fits = columns == facts.columns >= LEAST_COLUMNS and LEAST_NUMBERS <= tensor.numel() <= LIMIT
         if not fits or len(batches) >= MOST_BATCHES or (not training and not facts.training):
@@ -44,6 +41,3 @@ class InputScales(Collector):
         self.state.measurements.add(
             [values.mean(), values.std()], lambda numbers: batches.append((numbers[0], numbers[1]))
         )
-
-    def records(self) -> Iterable[FedInputs]:
-        return self._found.values()

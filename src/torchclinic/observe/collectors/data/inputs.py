@@ -7,9 +7,8 @@ from torch.nn.modules.conv import _ConvNd
 
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import LayerEnded, ModelEnds, Tell
+from torchclinic.observe.events import LayerEnded, ModelEnds
 from torchclinic.observe.records import InputFacts
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import NORMALIZATIONS
 
 MOST_INPUTS = 40
@@ -18,8 +17,7 @@ MOST_NODES = 400
 
 
 class Inputs(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._inputs: list[InputFacts] = []
 
     def layer_ended(self, event: LayerEnded) -> None:

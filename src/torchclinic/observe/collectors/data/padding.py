@@ -1,17 +1,15 @@
 """What a mask that forbids positions hides, and what it leaves: the tokens of the model's own input."""
 
 import weakref
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import ModelBegins, OperationCalled, Tell
+from torchclinic.observe.events import ModelBegins, OperationCalled
 from torchclinic.observe.records import PaddingMask
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import MASKED_FILLS
 
 FORBIDDEN = -1e4  # scores at or below it have no share after a softmax
@@ -24,9 +22,8 @@ class PaddingMasks(Collector):
 
     operations = MASKED_FILLS
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self._found: dict[str, PaddingMask] = {}
+    def prepare(self) -> None:
+        self.found: dict[str, PaddingMask] = {}
         self._inputs: list[weakref.ref[Tensor]] = []  # of the forward that runs
 
     def model_begins(self, event: ModelBegins) -> None:
@@ -44,7 +41,7 @@ class PaddingMasks(Collector):
             or not is_plain(mask)
         ):
             return
-        if node.line not in self._found and len(self._found) >= MOST_LINES:
+        if node.line not in self.found and len(self.found) >= MOST_LINES:
             return
         mask = mask.detach().bool()
         for ref in self._inputs:
@@ -58,15 +55,12 @@ class PaddingMasks(Collector):
         hidden, left = tokens[mask].unique(), tokens[~mask].unique()
         if not len(hidden) or not len(left):
             return
-        facts = self._found.setdefault(
+        facts = self.found.setdefault(
             node.line, PaddingMask(node.line, node.where, self.state.clock.step, tensor.dim() == 2)
         )
         facts.calls += 1
         padding = bool(left[0] == 0) and bool(hidden[0] == 1) if tensor.dim() == 3 else len(hidden) >= LEAST_TOKENS
         facts.inverted += len(left) == 1 and len(hidden) != 0 and padding and not bool((hidden == left[0]).any())
-
-    def records(self) -> Iterable[PaddingMask]:
-        return self._found.values()
 
 
 def _has_positions(tensor: Tensor) -> bool:

@@ -7,18 +7,16 @@ from torch import Tensor
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import Collector
 from torchclinic.observe.collectors.losses.operands import fill_loss, loss_call
-from torchclinic.observe.events import LossCalled, LossReturned, LossWritten, ScriptRaised, Tell
+from torchclinic.observe.events import LossCalled, LossReturned, LossWritten, ScriptRaised
 from torchclinic.observe.records import LossCall
 from torchclinic.observe.state.measurements import operand
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import LOSSES
 
 _OPTIONS = ("reduction", "ignore_index", "label_smoothing", "log_target", "log_input")
 
 
 class LossCalls(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._calls: list[LossCall] = []
         self._open: LossCall | None = None
 

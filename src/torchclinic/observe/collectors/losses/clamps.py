@@ -7,35 +7,26 @@ from torch import Tensor
 
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import BackwardBegins, OperationCalled, Tell
+from torchclinic.observe.events import BackwardBegins, OperationCalled
 from torchclinic.observe.records import ClampedError
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import CLAMPS
 
 MOST_WAITING = 16
 MOST_POINTS = 400
 # what leads from an error to a loss; anything else, a layer say, makes the clamp a part of a network
-_REDUCING = {"pow", "square", "abs", "neg", "mul", "div", "mul_", "div_", "mean", "sum", "sqrt"} | {
-    "mse_loss",
-    "l1_loss",
-    "smooth_l1_loss",
-    "huber_loss",
-    "squeeze",
-    "view",
-    "reshape",
-    "flatten",
-    "float",
-    "to",
-}
+_REDUCING = {"pow", "square", "abs", "neg", "mul", "div", "mul_", "div_", "mean", "sum", "sqrt"} | frozenset(
+    """
+    mse_loss l1_loss smooth_l1_loss huber_loss squeeze view reshape flatten float to
+    """.split()
+)
 _ADDING = {"add", "add_", "sub"}  # of terms that are one number each
 
 
 class ClampedErrors(Collector):
     operations = CLAMPS
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._found: dict[str, ClampedError] = {}  # by line
         self._waiting: list[tuple[Node, Node, ClampedError, list[Tensor]]] = []  # clamp, prediction, bounds, measures
 

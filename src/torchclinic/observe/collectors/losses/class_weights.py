@@ -1,6 +1,5 @@
 """Losses with class weights: how often each class comes, and what it weighs."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -8,9 +7,8 @@ from torch import Tensor
 
 from torchclinic.instruments.values import LIMIT, is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import LossCalled, Tell
+from torchclinic.observe.events import LossCalled
 from torchclinic.observe.records import WeightedLabels
-from torchclinic.observe.state.state import State
 
 MOST_CLASSES = 300
 MOST_CALLS = 200
@@ -20,9 +18,8 @@ MOST_LINES = 20
 class ClassWeights(Collector):
     """Looks at losses with gradients, on observed steps."""
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self._found: dict[str, WeightedLabels] = {}
+    def prepare(self) -> None:
+        self.found: dict[str, WeightedLabels] = {}
         self._weights: dict[str, Tensor] = {}
 
     def loss_called(self, event: LossCalled) -> None:
@@ -48,14 +45,14 @@ class ClassWeights(Collector):
                 self._note(name, line, weight, target, torch.cat([positives, negatives]))
 
     def _note(self, name: str, line: str, weight: Tensor, target: Tensor, counts: Tensor) -> None:
-        facts = self._found.get(line)
-        if facts is None and len(self._found) < MOST_LINES:
+        facts = self.found.get(line)
+        if facts is None and len(self.found) < MOST_LINES:
             weights = tuple(weight.detach().double().reshape(-1).tolist())
             binary = name == "binary_cross_entropy_with_logits"
             share = len(target) * (len(weights) if binary else 1) / target.numel()
             every = weights + (1.0,) * len(weights) if binary else weights
             facts = WeightedLabels(name, line, self.state.clock.step, every, binary, share)
-            self._found[line], self._weights[line] = facts, weight.detach().clone()
+            self.found[line], self._weights[line] = facts, weight.detach().clone()
         if facts is None or len(facts.counts) >= MOST_CALLS:
             return
         known = self._weights[line]
@@ -63,6 +60,3 @@ class ClassWeights(Collector):
             facts.changed = True
             return
         self.state.measurements.add(counts, lambda values: facts.counts.append(tuple(map(int, values))))
-
-    def records(self) -> Iterable[WeightedLabels]:
-        return self._found.values()

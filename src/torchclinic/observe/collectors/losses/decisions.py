@@ -8,10 +8,9 @@ from torch import Tensor
 
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import DecisionsCompared, LabelsEvaluated, OperationCalled, Tell
+from torchclinic.observe.events import DecisionsCompared, LabelsEvaluated, OperationCalled
 from torchclinic.observe.records import EvaluatedLabels, ScoreComparison
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import COMPARISONS
 
 MOST_POINTS = 600
@@ -24,8 +23,7 @@ _DECIDES = frozenset(["argmax", "max", "gt", "ge", "lt", "round", "topk", "sign"
 class Decisions(Collector):
     operations = COMPARISONS
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._scores: list[ScoreComparison] = []
         self._lines: set[str] = set()
 

@@ -8,10 +8,9 @@ from torch import Tensor
 
 from torchclinic.observe.collector import Collector
 from torchclinic.observe.collectors.losses.likelihoods import is_log_probability
-from torchclinic.observe.events import DirectionNoted, LossReturned, LossUnderstood, OperationCalled, Tell
+from torchclinic.observe.events import DirectionNoted, LossReturned, LossUnderstood, OperationCalled
 from torchclinic.observe.records import LossDirection
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import CLASS_PICKS, ERRORS, REGRESSION_LOSSES
 
 MOST_POINTS = 600
@@ -32,8 +31,7 @@ class Measure(NamedTuple):
 class LossDirections(Collector):
     operations = CLASS_PICKS
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._directions: dict[str, LossDirection] = {}
         self._open: list[Measure] = []
 

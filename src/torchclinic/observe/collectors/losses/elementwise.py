@@ -7,10 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import OperationCalled, Tell
+from torchclinic.observe.events import OperationCalled
 from torchclinic.observe.records import Elementwise
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import COMPARISONS
 
 MOST_FOUND = 400
@@ -23,8 +22,7 @@ _SPREAD = frozenset(("mean", "sum"))
 class Broadcasts(Collector):
     operations = _OUTER | _SPREAD
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._found: list[Elementwise] = []
         self._outer_nodes: list[tuple[Elementwise, Node]] = []
 

@@ -29,11 +29,9 @@ from torchclinic.observe.events import (
     LossWritten,
     OperationCalled,
     TargetsCompared,
-    Tell,
 )
 from torchclinic.observe.state.dataflow import Node
 from torchclinic.observe.state.measurements import measure_operand
-from torchclinic.observe.state.state import State
 
 MOST_WAITING = 64  # operations that may belong to a loss and wait for a backward pass
 MOST_CALLS = 100
@@ -44,8 +42,7 @@ _DISTANCE = "distance from the mask, inside and outside alike"
 class HandmadeLosses(Collector):
     """Looks at operations with gradients outside of models, on observed steps."""
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self.overlaps = Overlaps()
         self._written = 0  # losses that were told of
         self._forget()

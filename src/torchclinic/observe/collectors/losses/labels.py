@@ -9,9 +9,8 @@ from torch import Tensor
 
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import BatchDrawn, LabelsEvaluated, LabelsGuessed, LabelsNoted, LossCalled, Tell
+from torchclinic.observe.events import BatchDrawn, LabelsEvaluated, LabelsGuessed, LabelsNoted, LossCalled
 from torchclinic.observe.records import EvaluatedLabels, LabelBatch, LabelStream
-from torchclinic.observe.state.state import State
 
 MOST_CLASSES = 1000
 MOST_BATCHES = 600
@@ -31,8 +30,7 @@ class Drawn(NamedTuple):
 class LabelStreams(Collector):
     """Of losses with gradients, on observed steps; and of loaders, between them."""
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._streams: dict[str, LabelStream] = {}
         self._loaded: dict[str, LabelStream] = {}  # by the line of the loader
         self._evaluated: dict[str, EvaluatedLabels] = {}  # by line, the latest

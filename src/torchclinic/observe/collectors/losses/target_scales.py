@@ -1,14 +1,11 @@
 """How large the targets of a regression are, beside what the network puts out at first."""
 
-from collections.abc import Iterable
-
 from torch import Tensor
 
 from torchclinic.instruments.values import LIMIT, is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import LossCalled, TargetsCompared, Tell
+from torchclinic.observe.events import LossCalled, TargetsCompared
 from torchclinic.observe.records import RegressionTargets
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import REGRESSION_LOSSES
 
 MOST_LINES = 20
@@ -17,9 +14,8 @@ MOST_LINES = 20
 class TargetScales(Collector):
     """Looks at losses with gradients, on observed steps."""
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self._found: dict[str, RegressionTargets] = {}
+    def prepare(self) -> None:
+        self.found: dict[str, RegressionTargets] = {}
 
     def loss_called(self, event: LossCalled) -> None:
         name, bound, prediction, target = event.function, event.bound, event.prediction, event.target
@@ -36,10 +32,10 @@ class TargetScales(Collector):
 
     def _note(self, name: str, line: str, delta: float, numbers: int, sizes: list[Tensor]) -> None:
         """The `scales` of one call."""
-        if line not in self._found and len(self._found) >= MOST_LINES:
+        if line not in self.found and len(self.found) >= MOST_LINES:
             return
         step = self.state.clock.step
-        facts = self._found.setdefault(line, RegressionTargets(name, line, step, step == 0, delta))
+        facts = self.found.setdefault(line, RegressionTargets(name, line, step, step == 0, delta))
 
         def receive(measured: list[float]) -> None:
             total, squares, output = measured
@@ -49,9 +45,6 @@ class TargetScales(Collector):
             facts.squares += squares
 
         self.state.measurements.add(sizes, receive)
-
-    def records(self) -> Iterable[RegressionTargets]:
-        return self._found.values()
 
 
 def scales(prediction: Tensor, target: Tensor) -> list[Tensor]:

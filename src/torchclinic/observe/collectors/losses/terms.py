@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import BackwardBegins, LossCalled, Tell
+from torchclinic.observe.events import BackwardBegins, LossCalled
 from torchclinic.observe.records import UnevenTerms
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import LOSSES
 
 MOST_TERMS = 32
@@ -28,8 +27,7 @@ class Term:
 class SumsBesideMeans(Collector):
     """A mean over a batch beside a sum over the same batch; the first is kept."""
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._found: UnevenTerms | None = None
         self._reductions: dict[tuple[str, str], object] = {}  # of a loss, by line and function
 

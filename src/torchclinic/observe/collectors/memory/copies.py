@@ -1,12 +1,9 @@
 """Operations that copy only where they must, and did."""
 
-from collections.abc import Iterable
-
 from torchclinic.instruments.values import is_plain, shares_memory
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import OperationCalled, Tell
+from torchclinic.observe.events import OperationCalled
 from torchclinic.observe.records import SilentCopy
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import MAY_COPY
 
 COPY_FLOOR = 1 << 20  # bytes
@@ -15,9 +12,8 @@ COPY_FLOOR = 1 << 20  # bytes
 class SilentCopies(Collector):
     operations = MAY_COPY
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self._copies: dict[tuple[str, str], SilentCopy] = {}
+    def prepare(self) -> None:
+        self.found: dict[tuple[str, str], SilentCopy] = {}
         self._steps: dict[tuple[str, str], set[int]] = {}
 
     def operation_called(self, event: OperationCalled) -> None:
@@ -27,11 +23,8 @@ class SilentCopies(Collector):
         if nbytes < COPY_FLOOR or not is_plain(result) or not is_plain(source) or shares_memory(result, source):
             return
         key = (event.name, node.line)
-        copy = self._copies.setdefault(key, SilentCopy(node.line, event.name, nbytes, 0, 0, tuple(result.shape)))
+        copy = self.found.setdefault(key, SilentCopy(node.line, event.name, nbytes, 0, 0, tuple(result.shape)))
         steps = self._steps.setdefault(key, set())
         steps.add(self.state.clock.step)
         copy.calls += 1
         copy.steps = len(steps)
-
-    def records(self) -> Iterable[SilentCopy]:
-        return self._copies.values()

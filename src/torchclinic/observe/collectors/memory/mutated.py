@@ -1,14 +1,11 @@
 """Pieces of larger tensors of data that arithmetic changes in place, and that models are fed with."""
 
-from collections.abc import Iterable
-
 import torch
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import OperationCalled, StepSeen, Tell, WindowEnded
+from torchclinic.observe.events import OperationCalled, StepSeen, WindowEnded
 from torchclinic.observe.records import MutatedData
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import IN_PLACE_ARITHMETIC
 
 MOST_MUTATED = 50
@@ -17,9 +14,8 @@ MOST_MUTATED = 50
 class MutatedPieces(Collector):
     operations = IN_PLACE_ARITHMETIC
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self._found: dict[str, MutatedData] = {}
+    def prepare(self) -> None:
+        self.found: dict[str, MutatedData] = {}
         self._nodes: list[tuple[MutatedData, Node]] = []
 
     def operation_called(self, event: OperationCalled) -> None:
@@ -29,13 +25,13 @@ class MutatedPieces(Collector):
         base = result._base
         if base is None or base.numel() < 2 * result.numel() or base.requires_grad:
             return
-        if isinstance(base, torch.nn.Parameter) or len(self._found) >= MOST_MUTATED:
+        if isinstance(base, torch.nn.Parameter) or len(self.found) >= MOST_MUTATED:
             return
         if self.state.models.stack or self.state.training.inside_step:
             return
         shapes = tuple(result.shape), tuple(base.shape)
         fresh = MutatedData(node.line, event.name, self.state.clock.step, *shapes, 0, False)
-        record = self._found.setdefault(node.line, fresh)
+        record = self.found.setdefault(node.line, fresh)
         record.times += 1
         self._nodes.append((record, node))
 
@@ -54,6 +50,3 @@ class MutatedPieces(Collector):
         for record, node in self._nodes:
             record.feeds_model = record.feeds_model or id(node) in touched
         self._nodes.clear()
-
-    def records(self) -> Iterable[MutatedData]:
-        return self._found.values()

@@ -1,16 +1,14 @@
 """Writes into tensors of which one element stands for many."""
 
 import weakref
-from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor
 
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import OperationBegins, OperationCalled, OperationEarly, Tell
+from torchclinic.observe.events import OperationBegins, OperationCalled, OperationEarly
 from torchclinic.observe.records import OverlappingWrite
-from torchclinic.observe.state.state import State
 from torchclinic.script.lines import user_line
 from torchclinic.vocabulary import ELEMENTWISE_WRITES, SPREADING
 
@@ -21,9 +19,8 @@ MOST_OVERLAPPING = 50  # lines
 class OverlappingWrites(Collector):
     operations = ELEMENTWISE_WRITES | SPREADING
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self.overlapping: dict[str, OverlappingWrite] = {}  # by line
+    def prepare(self) -> None:
+        self.found: dict[str, OverlappingWrite] = {}  # by line
         self._spread: dict[int, tuple[weakref.ref[Tensor], str]] = {}
 
     def operation_early(self, event: OperationEarly) -> None:
@@ -55,14 +52,11 @@ class OverlappingWrites(Collector):
         if not any(stride == 0 and size > 1 for stride, size in zip(strides, tensor.shape, strict=True)):
             return
         line = user_line()
-        record = self.overlapping.get(line)
-        if record is None and len(self.overlapping) < MOST_OVERLAPPING:
+        record = self.found.get(line)
+        if record is None and len(self.found) < MOST_OVERLAPPING:
             spread, origin = self._spread.get(id(tensor), (None, ""))
             known = origin if spread is not None and spread() is tensor else ""
             shape = tuple(tensor.shape)
-            record = self.overlapping[line] = OverlappingWrite(line, name, self.state.clock.step, shape, strides, known)
+            record = self.found[line] = OverlappingWrite(line, name, self.state.clock.step, shape, strides, known)
         if record is not None:
             record.times += 1
-
-    def records(self) -> Iterable[OverlappingWrite]:
-        return self.overlapping.values()

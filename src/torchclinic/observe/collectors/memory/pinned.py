@@ -8,9 +8,8 @@ from torch import Tensor
 
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import OperationCalled, StepSeen, Tell, WindowEnded
+from torchclinic.observe.events import OperationCalled, StepSeen, WindowEnded
 from torchclinic.observe.records import PinnedStorage
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import PARTS
 
 VIEW_FLOOR = 1 << 16  # bytes
@@ -22,8 +21,7 @@ OWN_REFERENCES = 3  # to a base tensor that only its view keeps: the view's, a l
 class PinnedViews(Collector):
     operations = PARTS | {"detach"}
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._views: list[tuple[weakref.ref[Tensor], weakref.ref[Tensor], int, str, int, int]] = []
         self._pinned: list[PinnedStorage] = []
 

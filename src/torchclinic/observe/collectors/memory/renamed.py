@@ -1,13 +1,11 @@
 """Views of a batch that treat its dimensions as if they lay in another order."""
 
-from collections.abc import Iterable
 from itertools import accumulate, permutations
 from operator import mul
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import OperationCalled, Tell
+from torchclinic.observe.events import OperationCalled
 from torchclinic.observe.records import AxesRenamed
-from torchclinic.observe.state.state import State
 from torchclinic.vocabulary import VIEWS
 
 MOST_DIMENSIONS = 6
@@ -17,9 +15,8 @@ _NAMING = VIEWS | {"unflatten"}
 class RenamedAxes(Collector):
     operations = VIEWS
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self._renames: dict[str, AxesRenamed] = {}  # by line
+    def prepare(self) -> None:
+        self.found: dict[str, AxesRenamed] = {}  # by line
 
     def operation_called(self, event: OperationCalled) -> None:
         """A view that keeps the batch: does it treat the other dimensions as if they lay in another order?"""
@@ -30,15 +27,12 @@ class RenamedAxes(Collector):
         if before[0] != after[0] or (node.parents and node.parents[0].op in _NAMING):
             return  # an earlier view gave the dimensions their meaning
         order = order_of_view(before, after)
-        known = self._renames.get(node.line)
+        known = self.found.get(node.line)
         if known is not None:
             known.calls += bool(order)
         elif order:
             step = self.state.clock.step
-            self._renames[node.line] = AxesRenamed(node.line, node.where, event.name, step, before, after, order)
-
-    def records(self) -> Iterable[AxesRenamed]:
-        return self._renames.values()
+            self.found[node.line] = AxesRenamed(node.line, node.where, event.name, step, before, after, order)
 
 
 def order_of_view(before: tuple[int, ...], after: tuple[int, ...]) -> tuple[int, ...]:

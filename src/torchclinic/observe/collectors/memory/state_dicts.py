@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from torchclinic.instruments.values import fingerprint, is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import Saved, StateDictLoaded, StateDictLoads, StateDictTaken, StepBegins, Tell
+from torchclinic.observe.events import Saved, StateDictLoaded, StateDictLoads, StateDictTaken, StepBegins
 from torchclinic.observe.records import CheckpointUse, LoadRecord, PinnedStorage
-from torchclinic.observe.state.state import State
 from torchclinic.script.lines import user_line
 
 _PREFIXES = ("module.", "model.", "_orig_mod.", "net.", "backbone.", "encoder.")
@@ -33,8 +32,7 @@ class Take:
 
 
 class Checkpoints(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._takes: list[Take] = []
         self._take_counts: dict[int, int] = {}
         self._uses: list[CheckpointUse] = []

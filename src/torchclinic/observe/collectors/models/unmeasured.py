@@ -5,7 +5,6 @@ copies them they still are what a new layer starts with: mean 0 and variance 1.
 """
 
 import weakref
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +12,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import EVERY, Collector
-from torchclinic.observe.events import LayerEnded, ModelEnds, OperationCalled, Tell
+from torchclinic.observe.events import LayerEnded, ModelEnds, OperationCalled
 from torchclinic.observe.records import ForwardPass, UnmeasuredStatistics
 from torchclinic.observe.state.model_track import ModelTrack
-from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import ParameterTrack, sample
 
 MOST_COPIES = 8
@@ -26,9 +24,8 @@ MOST_WRITES = 10_000
 class Unmeasured(Collector):
     operations = EVERY
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self._found: dict[int, UnmeasuredStatistics] = {}  # by model, of its last evaluation
+    def prepare(self) -> None:
+        self.found: dict[int, UnmeasuredStatistics] = {}  # by model, of its last evaluation
         self._measuring: dict[int, set[str]] = {}  # by model, layers that measured in a forward with gradients
         self._writes: dict[int, tuple[weakref.ref[Tensor], str]] = {}
         self._looked: dict[int, int] = {}
@@ -54,7 +51,7 @@ class Unmeasured(Collector):
 
     def _evaluated(self, model: nn.Module, track: ModelTrack, forward: ForwardPass) -> None:
         evaluation = self.state.clock.evaluations
-        if not self._measuring or self._looked.get(track.index) == evaluation or len(self._found) >= MOST_COPIES:
+        if not self._measuring or self._looked.get(track.index) == evaluation or len(self.found) >= MOST_COPIES:
             return
         self._looked[track.index] = evaluation
         used = {layer.path for layer in forward.layers if layer.kind == "batchnorm" and not layer.active}
@@ -94,7 +91,7 @@ class Unmeasured(Collector):
             facts.likeness, moved, *initial = values
             facts.moved = bool(moved)
             facts.unmeasured = tuple(path for path, is_initial in zip(paths, initial, strict=True) if is_initial)
-            self._found[track.index] = facts
+            self.found[track.index] = facts
 
         likeness = torch.ones(()) if itself else torch.stack([_likeness(*pair) for pair in pairs]).min()
         moved = torch.stack([(own != first).any() for own, first, _ in pairs]).any()
@@ -107,9 +104,6 @@ class Unmeasured(Collector):
             if reference is not None and reference() is parameter:
                 return line
         return ""
-
-    def records(self) -> Iterable[UnmeasuredStatistics]:
-        return self._found.values()
 
 
 def _among(path: str, paths: "set[str] | tuple[()]") -> bool:

@@ -3,17 +3,15 @@
 from collections.abc import Iterator
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import GradientsClipped, StepEnds, Tell
+from torchclinic.observe.events import GradientsClipped, StepEnds
 from torchclinic.observe.records import ClipUse, ScaledClip
-from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import OptimizerTrack, length
 
 MOST_POINTS = 400
 
 
 class Clips(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._uses: dict[str, ClipUse] = {}  # by line
         self._scaled: dict[str, ScaledClip] = {}
         self._latest: tuple[ClipUse, int] | None = None  # and the step

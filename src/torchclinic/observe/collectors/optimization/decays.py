@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import StepEnds, Tell
+from torchclinic.observe.events import StepEnds
 from torchclinic.observe.records import DecayUse
-from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import OptimizerTrack, length
 from torchclinic.vocabulary import ADAPTIVE_OPTIMIZERS
 
@@ -17,8 +16,7 @@ MOST_POINTS = 400
 
 
 class Decays(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._uses: dict[int, DecayUse] = {}  # by optimizer
 
     def step_ends(self, event: StepEnds) -> None:

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import ModelBegins, StepEnds, Tell
+from torchclinic.observe.events import ModelBegins, StepEnds
 from torchclinic.observe.records import HalfUse
-from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import OptimizerTrack, nonzero
 
 HALF_NORMAL = 2.0**-14  # the smallest normal number of float16; below it, digits are lost, below 2⁻²⁵ everything
@@ -19,8 +18,7 @@ MOST_ELEMENTS = 4_000_000  # looked at for lost digits, per step
 
 
 class Halves(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._uses: dict[str, HalfUse] = {}  # by kind
         self._layers_lost: dict[int, HalfUse] = {}  # by parameter
         self._autocast = False  # to float16

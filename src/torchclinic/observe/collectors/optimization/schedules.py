@@ -7,9 +7,8 @@ from typing import Any
 import torch
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import ScheduleStepped, Tell
+from torchclinic.observe.events import ScheduleStepped
 from torchclinic.observe.records import ScheduleMade, SchedulerRecord
-from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import OptimizerTrack
 from torchclinic.script.lines import user_line
 
@@ -17,8 +16,7 @@ _HORIZONS = ("T_max", "total_iters", "total_steps", "step_size")
 
 
 class Schedules(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._made: list[tuple[ScheduleMade, weakref.ref[Any]]] = []
         self._advanced: dict[int, tuple[SchedulerRecord, weakref.ref[Any]]] = {}
 

@@ -19,10 +19,9 @@ from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import Collector
 from torchclinic.observe.collectors.ranks.files import ENDED, gather, opened
 from torchclinic.observe.collectors.ranks.notes import Look, Note, compare
-from torchclinic.observe.events import DataDivided, GroupEnds, ModelWrapped, ObservationEnds, StepBegins, Tell
+from torchclinic.observe.events import DataDivided, GroupEnds, ModelWrapped, ObservationEnds, StepBegins
 from torchclinic.observe.records import ReplicaComparison
 from torchclinic.observe.state.ranks import replicas
-from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import OptimizerTrack
 
 SAMPLES = 16  # spread elements of each parameter and gradient
@@ -30,8 +29,7 @@ MOST_LOOKS = 64  # that follow an exchange; further ones at doubling steps
 
 
 class Replicas(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._comparison: ReplicaComparison | None = None
         self._began = time.time()
         self._file: IO[bytes] | None = None

@@ -1,21 +1,18 @@
 """Samplers that deal data out to the ranks, and whether they are told of each epoch."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from torch.utils.data.distributed import DistributedSampler
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import BatchDrawn, DataDivided, LoaderOpened, Tell
+from torchclinic.observe.events import BatchDrawn, DataDivided, LoaderOpened
 from torchclinic.observe.records import SamplerUse
 from torchclinic.observe.state.ranks import replicas
-from torchclinic.observe.state.state import State
 
 
 class Samplers(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
-        self._uses: dict[int, SamplerUse] = {}
+    def prepare(self) -> None:
+        self.found: dict[int, SamplerUse] = {}
         self._divides = False
         self._epochs: dict[int, int] = {}  # of the sampler's last iteration that trained
         self._draws: dict[int, tuple[int, int, int]] = {}  # iterator -> sampler, its epoch, steps so far
@@ -39,13 +36,10 @@ class Samplers(Collector):
             self.tell(DataDivided())
         if not sampler.shuffle:
             return
-        use = self._uses.setdefault(key, SamplerUse(event.line, sampler.num_replicas, 0, 0))
+        use = self.found.setdefault(key, SamplerUse(event.line, sampler.num_replicas, 0, 0))
         use.repeated += self._epochs.get(key) == epoch
         use.epochs += 1
         self._epochs[key] = epoch
-
-    def records(self) -> Iterable[SamplerUse]:
-        return self._uses.values()
 
 
 def sampler_of(loader: Any) -> Any:

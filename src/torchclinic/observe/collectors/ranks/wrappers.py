@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from torch import nn
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import ModelBegins, ModelWrapped, Tell
+from torchclinic.observe.events import ModelBegins, ModelWrapped
 from torchclinic.observe.records import ForwardPass, WrapperBypass
 from torchclinic.observe.state.ranks import replicas
-from torchclinic.observe.state.state import State
 
 MOST_WRAPPED = 100
 MOST_DIRECT = 1000
@@ -27,8 +26,7 @@ class Wrapped:
 
 
 class Wrappers(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._wrapped: dict[int, Wrapped] = {}  # by the inner module
 
     def model_wrapped(self, event: ModelWrapped) -> None:

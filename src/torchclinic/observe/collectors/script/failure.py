@@ -3,14 +3,12 @@
 from collections.abc import Iterable
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import ScriptRaised, Tell
+from torchclinic.observe.events import ScriptRaised
 from torchclinic.observe.records import Failure
-from torchclinic.observe.state.state import State
 
 
 class Failures(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._failure: Failure | None = None
 
     def script_raised(self, event: ScriptRaised) -> None:

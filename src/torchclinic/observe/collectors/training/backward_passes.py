@@ -3,16 +3,14 @@
 from collections.abc import Iterable
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import LossUnderstood, StepSeen, Tell
+from torchclinic.observe.events import LossUnderstood, StepSeen
 from torchclinic.observe.records import BackwardPass
-from torchclinic.observe.state.state import State
 
 MOST_RECORDS = 2_000  # beyond it the middle ones go
 
 
 class BackwardPasses(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._records: list[BackwardPass] = []
 
     def loss_understood(self, event: LossUnderstood) -> None:

@@ -7,10 +7,9 @@ from typing import NamedTuple
 from torch import Tensor
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import BackwardBegins, ChainsForgotten, GradientsComputed, OperationCalled, Tell
+from torchclinic.observe.events import BackwardBegins, ChainsForgotten, GradientsComputed, OperationCalled
 from torchclinic.observe.records import DiscardedUpdate
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import refresh
 
 _UPDATES = frozenset(["sub", "add", "lerp", "addcmul", "addcdiv"])
@@ -28,8 +27,7 @@ class _Update(NamedTuple):
 class DiscardedUpdates(Collector):
     operations = _UPDATES
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._candidates: list[_Update] = []
         self._thrown: dict[str, dict[int, tuple[weakref.ref[Tensor], set[int]]]] = {}  # line -> parameter -> passes
         self._records: dict[str, DiscardedUpdate] = {}

@@ -11,16 +11,19 @@ MOST_REGION = 200  # operations between a draw and what uses it
 _DELIBERATE = {"detach", "data", "detach_"}  # said in so many words
 _VIEWS = (TRANSPARENT - _DELIBERATE) | {"broadcast_tensors", "chunk", "split", "unbind"}
 _JOINS = _VIEWS | {"cat", "concat", "concatenate", "stack", "hstack", "add", "mul"}
-_SMOOTH = _JOINS | {
-    "sub", "div", "neg", "exp", "log", "log1p", "sqrt", "square", "pow", "abs", "sign", "tanh", "sigmoid", "softplus",
-    "clamp", "clamp_min", "clamp_max", "matmul", "mv", "bmm", "lerp", "addcmul", "add_", "sub_", "mul_", "div_", "mean", "sum",
-    "erfinv",
-}  # fmt: skip
+_SMOOTH = _JOINS | frozenset(
+    """
+    sub div neg exp log log1p sqrt square pow abs sign tanh sigmoid softplus clamp clamp_min clamp_max matmul mv
+    bmm lerp addcmul add_ sub_ mul_ div_ mean sum erfinv
+    """.split()
+)  # fmt: skip
 _ELEMENTWISE = _SMOOTH - {"matmul", "mv", "bmm"}
-_RANDOM = {
-    "normal", "randn", "randn_like", "rand", "rand_like", "normal_", "uniform_", "exponential_", "cauchy_",
-    "_standard_gamma", "_sample_dirichlet",
-}  # fmt: skip
+_RANDOM = frozenset(
+    """
+    normal randn randn_like rand rand_like normal_ uniform_ exponential_ cauchy_ _standard_gamma
+    _sample_dirichlet
+    """.split()
+)  # fmt: skip
 _REGION = _SMOOTH | _RANDOM
 _WEIGHTING = _JOINS | {"div", "neg", "mean", "sum", "where", "masked_fill"}
 _CONSTANT = {"zeros", "ones", "full", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "eye"}

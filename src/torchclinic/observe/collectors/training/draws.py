@@ -1,13 +1,10 @@
 """Random numbers whose distribution is trained, drawn without gradients: the loss behind the draw does not reach it."""
 
-from collections.abc import Iterable
-
 from torchclinic.observe.collector import Collector
 from torchclinic.observe.collectors.training.drawing import Draw, Graph, draw_of, may_cut, where
-from torchclinic.observe.events import BackwardBegins, Tell
+from torchclinic.observe.events import BackwardBegins
 from torchclinic.observe.records import CutDraw
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.observe.state.state import State
 
 
 class CutDraws(Collector):
@@ -21,8 +18,7 @@ class CutDraws(Collector):
     no part of; no model that is fed its own samples, because data train it.
     """
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self.found: dict[str, CutDraw] = {}  # by line
 
     def backward_begins(self, event: BackwardBegins) -> None:
@@ -43,6 +39,3 @@ class CutDraws(Collector):
                 names = tuple(sorted({name for node in parameters if (name := where(node))}))
                 record = self.found.setdefault(line, CutDraw(line, self.state.clock.step, names, drawn[0].node.shape))
                 record.backwards += 1
-
-    def records(self) -> Iterable[CutDraw]:
-        return self.found.values()

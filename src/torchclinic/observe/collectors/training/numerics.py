@@ -20,10 +20,9 @@ from torchclinic.observe.collectors.training.autograd_graph import (
     nodes_below,
     singular_slope,
 )
-from torchclinic.observe.events import BackwardBegins, BackwardEnded, ChainsForgotten, LossBroke, OperationCalled, Tell
+from torchclinic.observe.events import BackwardBegins, BackwardEnded, ChainsForgotten, LossBroke, OperationCalled
 from torchclinic.observe.records import NonFinite
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.observe.state.state import State
 from torchclinic.script.lines import user_line
 from torchclinic.vocabulary import SOFTMAXES
 
@@ -39,8 +38,7 @@ _LISTED = 256  # elements of a vector that are read fastest as a list
 class Numerics(Collector):
     operations = EVERY
 
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self.first: NonFinite | None = None
         self._small: weakref.ref[Tensor] | None = None
         self._largest: dict[Node, float] = {}  # magnitude of its result

@@ -4,17 +4,15 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import StepBegins, Tell
+from torchclinic.observe.events import StepBegins
 from torchclinic.observe.records import OptimizerRecord
-from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import OptimizerTrack
 
 NO_RATE = 1e-4  # of the highest: a step with less does nothing
 
 
 class Optimizers(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._stale: dict[int, int] = {}  # optimizer -> steps on gradients that were consumed before
 
     def step_begins(self, event: StepBegins) -> None:

@@ -4,15 +4,13 @@ from collections.abc import Iterator
 
 from torchclinic.observe.collector import Collector
 from torchclinic.observe.collectors.training.cuts import find_cuts
-from torchclinic.observe.events import Tell, WindowEnded
+from torchclinic.observe.events import WindowEnded
 from torchclinic.observe.records import ParameterRecord
-from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import ParameterTrack, refresh
 
 
 class Parameters(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._cuts: dict[int, tuple[str, str]] = {}  # parameter -> operation, line
 
     def window_ended(self, event: WindowEnded) -> None:

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import BackwardBegins, Tell, WindowEnded
+from torchclinic.observe.events import BackwardBegins, WindowEnded
 from torchclinic.observe.records import RetainedGraph
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.observe.state.state import State
 
 LEAST_STEPS = 3  # whose losses are held
 MOST_ANCESTORS = 400
@@ -15,8 +14,7 @@ _BETWEEN = frozenset(["add", "add_", "mul", "div", "getitem", "sub", "mean", "vi
 
 
 class RetainedGraphs(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._sums: dict[str, RetainedGraph] = {}  # by line
         self._first_line = ""  # of the root of the first backward pass
 

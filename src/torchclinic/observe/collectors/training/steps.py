@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import StepBegins, StepEnds, StepSeen, Tell
+from torchclinic.observe.events import StepBegins, StepEnds, StepSeen
 from torchclinic.observe.records import StepRecord
-from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import length, nonzero
 from torchclinic.script.lines import user_line
 
@@ -15,8 +14,7 @@ MOST_RECORDS = 2_000  # beyond it the middle ones go
 
 
 class Steps(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self._records: list[StepRecord] = []
         self._open: dict[int, StepRecord] = {}  # by optimizer
 

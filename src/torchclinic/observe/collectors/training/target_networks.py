@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 
 from torchclinic.observe.collector import Collector
-from torchclinic.observe.events import BackwardBegins, Tell
+from torchclinic.observe.events import BackwardBegins
 from torchclinic.observe.records import TargetNetwork
 from torchclinic.observe.state.dataflow import Node
 from torchclinic.observe.state.model_track import ModelTrack
-from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import ParameterTrack, refresh
 
 MOST = 8
@@ -20,8 +19,7 @@ _POWERS = {"pow", "square", "abs"}
 
 
 class TargetNetworks(Collector):
-    def __init__(self, state: State, tell: Tell) -> None:
-        super().__init__(state, tell)
+    def prepare(self) -> None:
         self.found: dict[int, TargetNetwork] = {}  # by the identity of the network
         self._models: dict[int, tuple[ModelTrack, ModelTrack]] = {}
         self._calls: dict[int, tuple[int, int]] = {}  # of each before it was found, and those with other parameters

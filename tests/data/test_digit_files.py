@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from torchclinic.data import load_mnist, picture_text, read_digit
-from torchclinic.data.digit import MAX_PIXELS
+from torchclinic.data.digit import MOST_PIXELS
 from torchclinic.errors import InputError
 
 
@@ -164,7 +164,7 @@ def good_png(folder: Path) -> bytes:
         (b"", "is empty"),
         (b"hello, I am text", "is no image in a format that is read"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no image in a format that is read"),
-        (png_that_claims(MAX_PIXELS // 10, 11), "pixels; at most 50,000,000"),
+        (png_that_claims(MOST_PIXELS // 10, 11), "pixels; at most 50,000,000"),
         (png_that_claims(2**31 - 1, 2**31 - 1), "more than 50,000,000 pixels"),
         (png_that_claims(100, 100), "is a damaged image"),
     ],

@@ -5,10 +5,10 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torchclinic.checkpoints.machine import MAX_BYTES
+from torchclinic.checkpoints.machine import MOST_BYTES
 from torchclinic.errors import CheckpointError
 
-MAX_ENTRIES = 1_000_000
+MOST_ENTRIES = 1_000_000
 _END, _END64, _LOCATOR64, _CENTRAL, _LOCAL = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"
 
 
@@ -39,17 +39,17 @@ def read_entries(data: memoryview) -> dict[str, Entry]:
 
 
 def read_content(data: memoryview, entry: Entry) -> memoryview:
-    """The bytes of an entry: a slice of the file if it is stored, inflated up to `MAX_BYTES` if it is deflated."""
+    """The bytes of an entry: a slice of the file if it is stored, inflated up to `MOST_BYTES` if it is deflated."""
     raw = data[entry.start : entry.start + entry.packed]
     if entry.method == 0:
         return raw
     if entry.method != 8:
         raise CheckpointError(f"{entry.name} is compressed by method {entry.method}, which torch does not write.")
-    if entry.size > MAX_BYTES:
+    if entry.size > MOST_BYTES:
         raise CheckpointError(f"{entry.name} would inflate to {entry.size:,} bytes; it was not read.")
     try:
         inflater = zlib.decompressobj(-15)
-        content = inflater.decompress(raw, min(entry.size, MAX_BYTES) + 1)
+        content = inflater.decompress(raw, min(entry.size, MOST_BYTES) + 1)
     except zlib.error as error:
         raise CheckpointError(f"{entry.name} is damaged: its compressed content cannot be read.") from error
     if len(content) != entry.size or not inflater.eof:
@@ -75,7 +75,7 @@ def _end(data: memoryview) -> tuple[int, int, int]:
     if 0xFFFF in (count,) or 0xFFFFFFFF in (size, start):
         _, _, place, _ = _unpack(data, position - 20, "<4sIQI", _LOCATOR64)
         *_, count, size, start = _unpack(data, place, "<4sQ2H2I4Q", _END64)
-    if start + size > position or count > min(MAX_ENTRIES, size // 46):
+    if start + size > position or count > min(MOST_ENTRIES, size // 46):
         raise CheckpointError("The zip archive is damaged: its directory does not fit into the file.")
     return count, size, start
 

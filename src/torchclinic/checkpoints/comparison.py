@@ -8,7 +8,7 @@ from typing import Any
 from torchclinic.report.model import Finding, Prose, Section, Table
 from torchclinic.report.results import Report, Reported
 
-MAX_RULES = 50
+MOST_RULES = 50
 Form = tuple[tuple[int, ...], str]  # shape and dtype
 
 
@@ -99,7 +99,7 @@ def _propose(unexpected: Mapping[str, Form], missing: Mapping[str, Form]) -> tup
     renames: dict[str, str] = {}
     rules = []
     left, right = dict(unexpected), dict(missing)
-    for _ in range(MAX_RULES):
+    for _ in range(MOST_RULES):
         taken = set(renames.values())
         left = {name: form for name, form in unexpected.items() if name not in renames}
         right = {name: form for name, form in missing.items() if name not in taken}

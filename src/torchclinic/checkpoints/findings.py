@@ -10,8 +10,8 @@ from torchclinic.report.model import Finding, Severity
 from torchclinic.units import format_count, format_nbytes
 
 NAMED = 5
-MANY_GLOBALS = 50
-MANY_GROUPS = 10
+MOST_GLOBALS = 50
+MOST_GROUPS = 10
 
 
 def foreign(scans: Sequence[Scan]) -> dict[str, str]:
@@ -41,25 +41,25 @@ def find_oddities(
             evidence = {"wasted_bytes": wasted, "storages": len(scan.wasted)}
             fix = "Clone such tensors before saving: {name: t.clone() for name, t in state.items()}."
             yield Finding("SHP007", "storage-pinned", severity, message, evidence=evidence, fix=fix)
-    for group in aliases[:MANY_GROUPS]:
+    for group in aliases[:MOST_GROUPS]:
         message = f"{_few(group)} share memory in the file: tied weights, or views of one storage."
         yield Finding("CKP004", "shared-storage", "info", message, where=group[0])
-    if len(aliases) > MANY_GROUPS:
-        message = f"{format_count(len(aliases) - MANY_GROUPS)} more groups of tensors share memory."
+    if len(aliases) > MOST_GROUPS:
+        message = f"{format_count(len(aliases) - MOST_GROUPS)} more groups of tensors share memory."
         yield Finding("CKP004", "shared-storage", "info", message)
 
 
 def _foreign_globals(scans: Sequence[Scan]) -> Iterator[Finding]:
     met = [(scan, name, called) for scan in scans for name, called in scan.globals.items() if not is_own(name)]
     met.sort(key=lambda one: not is_powerful(one[1]))
-    for scan, name, called in met[:MANY_GLOBALS]:
+    for scan, name, called in met[:MOST_GLOBALS]:
         compiled = name.module.startswith("__torch__")
         severity: Severity = "error" if is_powerful(name) else "info" if compiled else "warning"
         message = f"{printable(str(name))} {reason(name, called)}."
         fix = "Load with torch.load(…, weights_only=True), or not at all." if severity == "error" else ""
         yield Finding("CKP001", "foreign-global", severity, message, where=scan.path.name, fix=fix)
-    if len(met) > MANY_GLOBALS:
-        message = f"{format_count(len(met) - MANY_GLOBALS)} more foreign globals are in the list."
+    if len(met) > MOST_GLOBALS:
+        message = f"{format_count(len(met) - MOST_GLOBALS)} more foreign globals are in the list."
         yield Finding("CKP001", "foreign-global", "warning", message)
 
 

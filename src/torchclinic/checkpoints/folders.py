@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from torchclinic.checkpoints.files import mapped
-from torchclinic.checkpoints.safetensors import MAX_HEADER, parse_json
+from torchclinic.checkpoints.safetensors import MOST_HEADER, parse_json
 from torchclinic.errors import CheckpointError
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
-MAX_FILES = 2000
+MOST_FILES = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ def _files_in(folder: Path) -> Files:
     found = sorted(entry for entry in folder.iterdir() if entry.suffix in SUFFIXES and entry.is_file())
     if not found:
         raise CheckpointError(f"{folder} holds no checkpoint ({', '.join(SUFFIXES)}).")
-    if len(found) > MAX_FILES:
+    if len(found) > MOST_FILES:
         raise CheckpointError(f"{folder} holds {len(found):,} checkpoints; inspect one of them.")
     return Files("single" if len(found) == 1 else "folder", tuple(found))
 
 
 def _indexed(path: Path) -> Files:
     with mapped(path) as data:
-        if len(data) > MAX_HEADER:
+        if len(data) > MOST_HEADER:
             raise CheckpointError(f"The index has {len(data):,} bytes, more than any model needs.")
         weight_map = parse_json(data, "The index").get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
@@ -54,6 +54,6 @@ def _indexed(path: Path) -> Files:
         for shard in shards:
             if Path(shard).name != shard or Path(shard).suffix not in SUFFIXES:
                 raise CheckpointError(f"The index names the shard {shard[:80]!r}, which is no checkpoint beside it.")
-        if len(shards) > MAX_FILES:
+        if len(shards) > MOST_FILES:
             raise CheckpointError(f"The index names {len(shards):,} shards.")
     return Files("sharded", tuple(path.parent / shard for shard in shards), {k: str(v) for k, v in weight_map.items()})

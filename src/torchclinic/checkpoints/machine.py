@@ -1,6 +1,6 @@
 """The machine a pickle stream drives: a stack and a memo, with inert records where unpickling would import or call.
 
-Work and memory are bounded by `MAX_STEPS` operations and `MAX_BYTES` of text: a length field that points past the end
+Work and memory are bounded by `MOST_STEPS` operations and `MOST_BYTES` of text: a length field that points past the end
 of the stream is refused before anything is allocated, and byte strings are slices of the file.
 
 Reference: the opcodes are those of Python's `pickletools`, protocols 0 to 5.
@@ -13,9 +13,9 @@ from typing import Any
 
 from torchclinic.errors import CheckpointError
 
-MAX_BYTES = 64 * 2**20
-MAX_STEPS = 2_000_000
-MAX_DIGITS = 4000
+MOST_BYTES = 64 * 2**20
+MOST_STEPS = 2_000_000
+MOST_DIGITS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Machine:
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
 
     def take_line(self) -> str:
-        window = bytes(self.data[self.position : self.position + MAX_DIGITS])
+        window = bytes(self.data[self.position : self.position + MOST_DIGITS])
         end = window.find(b"\n")
         if end < 0:
             raise self.malformed("a line of text has no end")
@@ -100,7 +100,7 @@ class Machine:
 
     def take_text(self, length: int) -> str:
         self.text_bytes += length
-        if self.text_bytes > MAX_BYTES:
+        if self.text_bytes > MOST_BYTES:
             return ""
         return bytes(self.take(length)).decode("utf8", "backslashreplace")
 

@@ -7,9 +7,9 @@ from torchclinic.checkpoints.machine import Call, Global, Pairs
 from torchclinic.checkpoints.rebuilding import TensorRef
 from torchclinic.errors import CheckpointError
 
-MAX_DEPTH = 64
-MAX_VALUES = 250_000
-MAX_NAME = 512
+MOST_DEPTH = 64
+MOST_VALUES = 250_000
+MOST_NAME = 512
 _WALKED = (Pairs, Call, list, tuple, TensorRef)  # numbers and texts hold no tensor: no walk through millions of them
 # Attributes of a pickled nn.Module whose entries are named as in its state dict.
 MODULE_PARTS = ("_parameters", "_buffers", "_modules")
@@ -19,7 +19,7 @@ def name_tensors(value: Any) -> tuple[dict[str, TensorRef], list[str]]:
     """Every tensor by its path, joined with dots, and notes on what could not be named.
 
     Raises:
-        CheckpointError: written out, the values are more than `MAX_VALUES` (shared references that multiply).
+        CheckpointError: written out, the values are more than `MOST_VALUES` (shared references that multiply).
     """
     tensors: dict[str, TensorRef] = {}
     notes: list[str] = []
@@ -35,10 +35,10 @@ def name_tensors(value: Any) -> tuple[dict[str, TensorRef], list[str]]:
 
 
 def printable(text: str) -> str:
-    """At most `MAX_NAME` characters, those that a terminal would obey and lone surrogates as escapes."""
+    """At most `MOST_NAME` characters, those that a terminal would obey and lone surrogates as escapes."""
     if not text.isprintable():
-        text = "".join(c if c.isprintable() else _escape(c) for c in text[: MAX_NAME + 1])
-    return text if len(text) <= MAX_NAME else text[:MAX_NAME] + "…"
+        text = "".join(c if c.isprintable() else _escape(c) for c in text[: MOST_NAME + 1])
+    return text if len(text) <= MOST_NAME else text[:MOST_NAME] + "…"
 
 
 def _escape(character: str) -> str:
@@ -53,15 +53,15 @@ def _walk(root: Any) -> Iterator[tuple[str, Any]]:
     while waiting:
         path, value, above = waiting.pop()
         values += 1
-        if values > MAX_VALUES:
-            raise CheckpointError(f"Written out, the file holds more than {MAX_VALUES:,} values; reading stopped.")
+        if values > MOST_VALUES:
+            raise CheckpointError(f"Written out, the file holds more than {MOST_VALUES:,} values; reading stopped.")
         if isinstance(value, TensorRef):
             yield path, value
         elif isinstance(value, _WALKED):
             if id(value) in above:
                 yield path, "refers to itself"
-            elif len(above) >= MAX_DEPTH or len(path) > 4 * MAX_NAME:
-                yield path, f"is nested deeper than {MAX_DEPTH} levels"
+            elif len(above) >= MOST_DEPTH or len(path) > 4 * MOST_NAME:
+                yield path, f"is nested deeper than {MOST_DEPTH} levels"
             else:
                 inside = _children(path, value)
                 waiting += [(name, child, (*above, id(value))) for name, child in inside][::-1]
@@ -90,7 +90,7 @@ def _key(key: Any) -> str:
         return printable(key)
     if isinstance(key, int) and not isinstance(key, bool) and abs(key) < 2**64:
         return str(key)
-    return str(key)[:MAX_NAME] if isinstance(key, Global) else f"<{type(key).__name__}>"
+    return str(key)[:MOST_NAME] if isinstance(key, Global) else f"<{type(key).__name__}>"
 
 
 def _join(path: str, name: str) -> str:

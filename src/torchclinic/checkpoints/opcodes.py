@@ -6,7 +6,7 @@ Reference: Python's `pickletools`, which documents each of them.
 from collections.abc import Callable
 from typing import Any
 
-from torchclinic.checkpoints.machine import MARK, MAX_DIGITS, Global, Machine, Pairs
+from torchclinic.checkpoints.machine import MARK, MOST_DIGITS, Global, Machine, Pairs
 
 Handler = Callable[[Machine], None]
 
@@ -86,7 +86,7 @@ def _long(form: str) -> Handler:
         length = reader.take_number(form)
         if length < 0:
             raise reader.malformed("an integer has a negative length")
-        if length > MAX_DIGITS:
+        if length > MOST_DIGITS:
             raise reader.malformed(f"an integer has {length:,} bytes")
         return int.from_bytes(reader.take(length), "little", signed=True)
 

@@ -7,7 +7,7 @@ from torchclinic.checkpoints.dtypes import ITEM_SIZES, STORAGES, TORCH_NAMES
 from torchclinic.checkpoints.machine import Call, Global, Pairs
 from torchclinic.errors import CheckpointError
 
-MAX_DIMS = 64
+MOST_DIMS = 64
 LARGEST = 2**63 - 1
 
 
@@ -82,7 +82,7 @@ def rebuild(call: Call) -> Any:
 def _tensor(storage: StorageRef, offset: Any, shape: Any, stride: Any, dtype: str, grad: bool) -> TensorRef:
     for what, values in (("shape", shape), ("stride", stride)):
         whole = isinstance(values, tuple) and all(isinstance(v, int) and 0 <= v <= LARGEST for v in values)
-        if not whole or len(values) > MAX_DIMS:
+        if not whole or len(values) > MOST_DIMS:
             raise CheckpointError(
                 f"A tensor in storage {storage.key[:80]!r} has an impossible {what}, {_short(values)}."
             )

@@ -9,7 +9,7 @@ from torchclinic.report.model import Finding, NotChecked, Prose, Section, Table
 from torchclinic.report.results import Report, Reported
 from torchclinic.units import format_count, format_nbytes
 
-MANY_ROWS = 1000
+MOST_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _sections(checkpoint: Checkpoint) -> Iterator[Section]:
         tables = (Table(("part", "what it is"), parts),) if parts else ()
         yield Section("What is in it", (*((Prose("\n\n".join(texts)),) if texts else ()), *tables))
     columns = ("tensor", "shape", "dtype", "bytes", "storage", "offset", "stride", "elements")
-    rows = tuple(_row(entry) for entry in list(checkpoint.tensors.values())[:MANY_ROWS])
+    rows = tuple(_row(entry) for entry in list(checkpoint.tensors.values())[:MOST_ROWS])
     left = len(checkpoint.tensors) - len(rows)
     caption = f"{format_count(left)} more tensors are in the JSON." if left else ""
     yield Section("Tensors", (Table(columns, rows, caption),))

@@ -9,10 +9,10 @@ from math import prod
 from typing import Any
 
 from torchclinic.checkpoints.dtypes import ITEM_SIZES, SAFETENSORS
-from torchclinic.checkpoints.rebuilding import LARGEST, MAX_DIMS, StorageRef, TensorRef
+from torchclinic.checkpoints.rebuilding import LARGEST, MOST_DIMS, StorageRef, TensorRef
 from torchclinic.errors import CheckpointError
 
-MAX_HEADER = 32 * 2**20
+MOST_HEADER = 32 * 2**20
 
 
 def read_header(data: memoryview) -> tuple[dict[str, TensorRef], dict[str, tuple[int, int]], dict[str, str]]:
@@ -24,7 +24,7 @@ def read_header(data: memoryview) -> tuple[dict[str, TensorRef], dict[str, tuple
         CheckpointError: truncated, malformed, or with tensors whose bytes overlap or leave gaps.
     """
     (length,) = struct.unpack("<Q", data[:8])
-    if length > MAX_HEADER or 8 + length > len(data):
+    if length > MOST_HEADER or 8 + length > len(data):
         raise CheckpointError(f"The safetensors header claims {length:,} bytes, more than the file or any model needs.")
     header = parse_json(data[8 : 8 + length], "The safetensors header")
     metadata = header.pop("__metadata__", {})
@@ -67,7 +67,7 @@ def _tensor(name: str, entry: Any) -> tuple[TensorRef, int, int]:
             raise CheckpointError(f"{name[:80]!r} has no dtype, shape and data_offsets in the safetensors header.")
     if code not in SAFETENSORS:
         raise CheckpointError(f"{name[:80]!r} has the dtype {code[:20]!r}, which this reader does not know.")
-    if len(shape) > MAX_DIMS or not all(isinstance(n, int) and 0 <= n <= LARGEST for n in shape):
+    if len(shape) > MOST_DIMS or not all(isinstance(n, int) and 0 <= n <= LARGEST for n in shape):
         raise CheckpointError(f"{name[:80]!r} has an impossible shape.")
     dtype = SAFETENSORS[code]
     numel = prod(shape)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torchclinic.checkpoints.machine import MAX_BYTES, MAX_STEPS, Machine
+from torchclinic.checkpoints.machine import MOST_BYTES, MOST_STEPS, Machine
 from torchclinic.checkpoints.opcodes import HANDLERS
 from torchclinic.errors import CheckpointError
 
@@ -21,9 +21,9 @@ class StreamReader(Machine):
         while True:
             code = self.take(1)[0]
             self.steps += 1
-            if self.steps > MAX_STEPS or self.text_bytes > MAX_BYTES:
+            if self.steps > MOST_STEPS or self.text_bytes > MOST_BYTES:
                 raise CheckpointError(
-                    f"The pickle stream takes more than {MAX_STEPS:,} steps or {MAX_BYTES >> 20} MiB of text, "
+                    f"The pickle stream takes more than {MOST_STEPS:,} steps or {MOST_BYTES >> 20} MiB of text, "
                     "more than the description of any model needs; reading stopped."
                 )
             if code == 0x2E:  # STOP

@@ -20,8 +20,8 @@ from torchclinic.units import format_count, format_nbytes
 
 SIDE, BOX = 28, 20  # pixels
 CENTRE = 14  # the pixel index to which MNIST rounds the centre of mass
-MAX_PIXELS = 50_000_000
-MAX_NBYTES = 100 * 2**20
+MOST_PIXELS = 50_000_000
+MOST_NBYTES = 100 * 2**20
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO")  # none that starts another program
 NOISE = 4  # median absolute deviations of the border that count as background
 MIN_CONTRAST = 8 / 255
@@ -108,19 +108,19 @@ def _open(path: Path) -> Image.Image:
         if not path.is_file():
             raise InputError(f"{path} {'is no file' if path.exists() else 'does not exist'}: give an image file.")
         nbytes = path.stat().st_size
-        if not 0 < nbytes <= MAX_NBYTES:
-            size = "is empty" if nbytes == 0 else f"has {format_nbytes(nbytes)}, more than {format_nbytes(MAX_NBYTES)}"
+        if not 0 < nbytes <= MOST_NBYTES:
+            size = "is empty" if nbytes == 0 else f"has {format_nbytes(nbytes)}, more than {format_nbytes(MOST_NBYTES)}"
             raise InputError(f"{path} {size}: give an image file.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of what is refused, or repaired, anyway
             Image.init()
             with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
+                if picture.width * picture.height > MOST_PIXELS:
                     shape = f"{format_count(picture.width)} x {format_count(picture.height)} pixels"
-                    raise InputError(f"{path} has {shape}; at most {format_count(MAX_PIXELS)} in all are read.")
+                    raise InputError(f"{path} has {shape}; at most {format_count(MOST_PIXELS)} in all are read.")
                 return ImageOps.exif_transpose(picture)
     except Image.DecompressionBombError as error:
-        raise InputError(f"{path} would unpack to far more than {format_count(MAX_PIXELS)} pixels.") from error
+        raise InputError(f"{path} would unpack to far more than {format_count(MOST_PIXELS)} pixels.") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is no image in a format that is read ({', '.join(FORMATS)}).") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:

@@ -18,7 +18,7 @@ from torchclinic.replay.planning import Attempt, choose_attempts
 from torchclinic.replay.reporting import proof_section, proofs_data
 from torchclinic.replay.scripts import Proofs
 from torchclinic.replay.trial import Trial
-from torchclinic.replay.verdicts import FEWEST_SEEDS, QUANTILES, weigh
+from torchclinic.replay.verdicts import LEAST_SEEDS, QUANTILES, weigh
 from torchclinic.report.model import Finding, NotChecked
 from torchclinic.report.results import Report
 from torchclinic.running.checkup import checkup
@@ -88,8 +88,8 @@ def _report(name: str, found: Proofs, known: Sequence[Finding], checked: Report 
 def _require(steps: int, seeds: int) -> None:
     if steps < 20:
         raise InputError(f"{steps} steps are too few to compare; `steps` must be at least 20.")
-    if not FEWEST_SEEDS <= seeds <= MOST_SEEDS:
-        raise InputError(f"{seeds} seeds were asked for; `seeds` must be from {FEWEST_SEEDS} to {MOST_SEEDS}.")
+    if not LEAST_SEEDS <= seeds <= MOST_SEEDS:
+        raise InputError(f"{seeds} seeds were asked for; `seeds` must be from {LEAST_SEEDS} to {MOST_SEEDS}.")
 
 
 def _attempts(findings: Sequence[Finding | str]) -> tuple[list[Attempt], list[str]]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from torchclinic.replay.change import Change, candidates, remedies
 from torchclinic.replay.trial import Trial
-from torchclinic.replay.verdicts import FEWEST_SEEDS
+from torchclinic.replay.verdicts import LEAST_SEEDS
 from torchclinic.report.model import Finding
 
 SEEDS = 5
 MOST_CHANGES = 3
-FEWEST_BACKWARDS = 20
+LEAST_BACKWARDS = 20
 SLACK = 0.8  # of the time, as two replays side by side are slower than one alone
 
 
@@ -65,17 +65,17 @@ def make_plan(attempts: Sequence[Attempt], first: Trial, seconds: float, width: 
         share = SLACK * seconds / rounds
         fit = int((share - first.first_seconds) / each) if each > 0 else first.backwards
         complete = first.ending != "time" and fit >= first.backwards
-        if complete or fit >= max(FEWEST_BACKWARDS, min(200, first.backwards // 3)):
+        if complete or fit >= max(LEAST_BACKWARDS, min(200, first.backwards // 3)):
             left_out = [f"{a.change.name} for {a.code}: no time" for a in attempts[count:]]
             return Plan(tuple(attempts[:count]), seeds, None if complete else fit, tuple(left_out))
     return (
         f"A replay takes {first.first_seconds:.1f} s before its first backward pass and {each:.2g} s for each; "
-        f"{seconds:.0f} s do not suffice for {FEWEST_SEEDS} seeds with and without a change."
+        f"{seconds:.0f} s do not suffice for {LEAST_SEEDS} seeds with and without a change."
     )
 
 
 def _sizes(most: int) -> Iterator[tuple[int, int]]:
     """Numbers of changes and of seeds, the best first: three seeds only if even one change cannot have more."""
-    for choices in (range(SEEDS, FEWEST_SEEDS, -1), (FEWEST_SEEDS,)):
+    for choices in (range(SEEDS, LEAST_SEEDS, -1), (LEAST_SEEDS,)):
         for count in range(most, 0, -1):
             yield from ((count, seeds) for seeds in choices)

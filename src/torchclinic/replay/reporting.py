@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torchclinic.replay.scripts import Proofs
-from torchclinic.replay.verdicts import FEWEST_SEEDS, LEAST_EFFECT, Curve, Proof
+from torchclinic.replay.verdicts import LEAST_SEEDS, LEAST_EFFECT, Curve, Proof
 from torchclinic.report.figures import line_chart
 from torchclinic.report.model import Block, Prose, Section, Table
 from torchclinic.units import format_seconds
@@ -53,7 +53,7 @@ def _introduction(found: Proofs) -> str:
         f"The training was run again {found.replays} times in {format_seconds(found.seconds)}: as it is and with one change "
         f"at a time, for {found.steps:,} steps ({found.backwards:,} backward passes), at {found.seeds} seeds. "
         f"Compared is a score that the change cannot redefine ({scores}), over the last third of the steps. "
-        f"Confirmed means: better at every seed (at least {FEWEST_SEEDS}), on average by {LEAST_EFFECT:g} or by a fifth of what "
+        f"Confirmed means: better at every seed (at least {LEAST_SEEDS}), on average by {LEAST_EFFECT:g} or by a fifth of what "
         f"was missing to 1, and the 99 % confidence interval of the paired difference lies above 0."
     )
 

@@ -24,12 +24,12 @@ VERDICTS: tuple[Verdict, ...] = ("confirmed", "not confirmed", "made it worse", 
 CONFIDENCE = 0.99
 # 0.995 quantiles of Student's t by degrees of freedom
 QUANTILES = {1: 63.657, 2: 9.925, 3: 5.841, 4: 4.604, 5: 4.032, 6: 3.707, 7: 3.499, 8: 3.355, 9: 3.250}
-FEWEST_SEEDS = 3
+LEAST_SEEDS = 3
 LEAST_EFFECT = 0.02
 LEAST_SHARE = 0.2  # of the error of the worse side
 LEAST_OF_ALL = 0.002
 LAST_PART = 3  # the last third of a replay is compared
-FEWEST_SCORES = 6
+LEAST_SCORES = 6
 CURVE_POINTS = 100
 Curve = Sequence[tuple[float, float]]
 Curves = tuple[Curve, Curve]
@@ -92,8 +92,8 @@ def least_effect(before: Sequence[float], after: Sequence[float]) -> float:
 def decide(before: Sequence[float], after: Sequence[float]) -> tuple[Verdict, str]:
     """The verdict on scores as is and with the change, paired by seed, and why."""
     differences = [b - a for a, b in zip(before, after, strict=True)]
-    if len(differences) < FEWEST_SEEDS:
-        return "could not be tried", f"time for {len(differences)} of the {FEWEST_SEEDS} seeds that are needed at least"
+    if len(differences) < LEAST_SEEDS:
+        return "could not be tried", f"time for {len(differences)} of the {LEAST_SEEDS} seeds that are needed at least"
     mean, low, high = interval(differences)
     if all(value == 0 for value in differences):
         return "not confirmed", "the change made no difference at any seed"
@@ -175,9 +175,9 @@ def _compared(before: Trial, after: Trial, judged_by: str) -> tuple[float, float
         return None
     length = min(before.backwards, after.backwards)
     values = [trial.scores.values(length) for trial in (before, after)]
-    if min(map(len, values)) < FEWEST_SCORES:
+    if min(map(len, values)) < LEAST_SCORES:
         return None
-    last = [line[-max(FEWEST_SCORES, len(line) // LAST_PART) :] for line in values]
+    last = [line[-max(LEAST_SCORES, len(line) // LAST_PART) :] for line in values]
     return sum(last[0]) / len(last[0]), sum(last[1]) / len(last[1])
 
 
@@ -192,7 +192,7 @@ def _unscored(trial: Trial) -> str:
         return "no loss call was seen whose predictions can be scored"
     if not trial.scores.mixed:
         return "no comparable score: the targets of each loss call are all the same, as between two opposed networks"
-    return f"fewer than {FEWEST_SCORES} loss calls could be scored"
+    return f"fewer than {LEAST_SCORES} loss calls could be scored"
 
 
 def _line(trial: Trial) -> list[float]:

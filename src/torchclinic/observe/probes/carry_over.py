@@ -20,9 +20,9 @@ from torchclinic.observe.state.kept import KeptBatch
 from torchclinic.observe.state.model_track import ModelTrack
 
 MOST_PHASES = 64
-FEWEST_VALUES = 17  # in the inputs; with fewer they are codes
+LEAST_VALUES = 17  # in the inputs; with fewer they are codes
 MOST_VALUES = 4096
-FEWEST_LOSSES = 20
+LEAST_LOSSES = 20
 EARLY = 10  # steps, all of them observed: rows that are new in them have not been learnt from
 
 
@@ -98,7 +98,7 @@ class CarryOvers(Probe):
         streams, directions = list(self._streams.values()), self._directions
         losses = [v for s, v in zip(self.state.losses.steps, self.state.losses.values, strict=True) if s < step]
         late = losses[-(len(losses) // 4) :]
-        if len(streams) != 1 or len(directions) != 1 or len(late) < FEWEST_LOSSES or streams[0].several:
+        if len(streams) != 1 or len(directions) != 1 or len(late) < LEAST_LOSSES or streams[0].several:
             return math.nan
         pairs = zip(directions[0].errors, directions[0].roots, strict=True)
         if any(batch.weighted for batch in streams[0].batches) or not all(
@@ -135,7 +135,7 @@ def _first(*values: Any) -> Tensor | None:
 
 
 def _coded(inputs: Tensor) -> bool:
-    return not inputs.is_floating_point() or len(inputs.reshape(-1)[:MOST_VALUES].unique()) < FEWEST_VALUES
+    return not inputs.is_floating_point() or len(inputs.reshape(-1)[:MOST_VALUES].unique()) < LEAST_VALUES
 
 
 def _unlike(inputs: Tensor, evaluated: Tensor) -> bool:

@@ -21,7 +21,7 @@ TRANSPARENT = frozenset(
     cuda detach squeeze_ unsqueeze_ requires_grad_ identity ravel data
     """.split()
 )
-MAX_NODES = 60_000
+MOST_NODES = 60_000
 
 
 class Node:
@@ -102,7 +102,7 @@ class Dataflow:
         self.created.clear()
 
     def full(self) -> bool:
-        return len(self.created) >= MAX_NODES
+        return len(self.created) >= MOST_NODES
 
     def node_of(self, tensor: object) -> Node | None:
         entry = self._nodes.get(id(tensor))

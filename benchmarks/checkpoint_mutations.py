@@ -123,8 +123,16 @@ def _insert(content: bytearray, others: list[bytes], draw: random.Random) -> Non
 
 
 MUTATIONS: tuple[Callable[[bytearray, list[bytes], random.Random], None], ...] = (
-    _flip, _byte, _length, _truncate, _delete, _repeat, _splice, _opcodes, _insert,
-)  # fmt: skip
+    _flip,
+    _byte,
+    _length,
+    _truncate,
+    _delete,
+    _repeat,
+    _splice,
+    _opcodes,
+    _insert,
+)
 
 
 def hostile(marker: Path) -> dict[str, bytes]:
@@ -133,9 +141,7 @@ def hostile(marker: Path) -> dict[str, bytes]:
     nested = b"\x80\x02]q\x00" + b"".join(b"]q%c(h%ch%ce" % (i + 1, i, i) for i in range(9)) + b"."
     laughs = _laughs(40)
     self_list = b"\x80\x02]q\x00h\x00a."
-    giant = {
-        f"length_{code:02x}": b"\x80\x04" + bytes([code]) + b"\xff" * 7 + b"\x7f" for code in b"BX\x8d\x8e\x96\x8b"
-    }
+    giant = {f"length_{code:02x}": b"\x80\x04" + bytes([code]) + b"\xff" * 7 + b"\x7f" for code in b"BX\x8d\x8e\x96\x8b"}
     bombs = _archive(bytes(2**20) * 80, zipfile.ZIP_DEFLATED)
     traversal = io.BytesIO()
     with zipfile.ZipFile(traversal, "w") as archive:

@@ -66,12 +66,8 @@ def main() -> None:
     for C, k, s in ((3, 2, 2), (64, 2, 2), (64, 3, 2)):
         x = torch.randn(1, C, 224, 224)
         label = f"max_pool2d 224x224x{C} k{k} s{s}"
-        cases.append(
-            (label, "3", lambda x=x, k=k, s=s: tc.max_pool2d(x, k, s), lambda x=x, k=k, s=s: F.max_pool2d(x, k, s))
-        )
-    print(
-        f"{'case':<38}{'ours':>10}{'torch':>10}{'median':>8}{'best':>6}{'goal':>6}{'ours, peak':>12}{'torch, peak':>12}"
-    )
+        cases.append((label, "3", lambda x=x, k=k, s=s: tc.max_pool2d(x, k, s), lambda x=x, k=k, s=s: F.max_pool2d(x, k, s)))
+    print(f"{'case':<38}{'ours':>10}{'torch':>10}{'median':>8}{'best':>6}{'goal':>6}{'ours, peak':>12}{'torch, peak':>12}")
     with torch.no_grad():
         for label, goal, mine, torchs in cases:
             ours, theirs = compare(mine, torchs)

@@ -72,11 +72,7 @@ def try_conv(rng: random.Random) -> str:
 
 def try_pool(rng: random.Random) -> str:
     dtype = rng.choice([torch.float32, torch.float64])
-    shape = ([rng.randint(0, 3)] if rng.random() < 0.8 else []) + [
-        rng.randint(1, 3),
-        rng.randint(1, 12),
-        rng.randint(1, 12),
-    ]
+    shape = ([rng.randint(0, 3)] if rng.random() < 0.8 else []) + [rng.randint(1, 3), rng.randint(1, 12), rng.randint(1, 12)]
     kernel = number(rng, 0 if rng.random() < 0.05 else 1, 4)
     x = torch.randn(shape, dtype=dtype)
     if rng.random() < 0.5:

@@ -16,9 +16,7 @@ NETWORKS, STEPS, BATCH, RUNS = 512, 50, 32, 3
 
 def networks(count: int) -> list[nn.Module]:
     torch.manual_seed(0)
-    return [
-        nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 3)) for _ in range(count)
-    ]
+    return [nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 3)) for _ in range(count)]
 
 
 def loop(models: list[nn.Module], x: torch.Tensor, y: torch.Tensor) -> None:
@@ -44,9 +42,7 @@ def main() -> None:
         alone = len(few) / (time.perf_counter() - start)
         ratios.append(together / alone)
         print(f"together {together:8.0f} networks/s   loop {alone:8.1f} networks/s   ratio {ratios[-1]:.1f}")
-    print(
-        f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), median ratio {sorted(ratios)[RUNS // 2]:.1f}"
-    )
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), median ratio {sorted(ratios)[RUNS // 2]:.1f}")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
     python benchmarks/findings.py compare before.json after.json
 
 Compared are codes, their order and causes, places, lines, steps and evidence, and which rules were checked; not the wording.
-The budget of the observation is lifted and no report is made in between, so that no clock decides what is looked at when. Each script runs in a process
-forked from one that has PyTorch loaded, on one thread.
+The budget of the observation is lifted and no report is made in between, so that no clock decides what is looked
+at when. Each script runs in a process forked from one that has PyTorch loaded, on one thread.
 """
 
 import argparse
@@ -96,9 +96,7 @@ def write(out: Path, only: str) -> None:
                 continue
             report = report_of(file)
             found[name] = {
-                "findings": [
-                    {key: plain(finding.get(key), file) for key in COMPARED} for finding in report["findings"]
-                ],
+                "findings": [{key: plain(finding.get(key), file) for key in COMPARED} for finding in report["findings"]],
                 "checked": report["checked"],
                 "not_checked": [item["code"] if isinstance(item, dict) else item for item in report["not_checked"]],
             }

@@ -23,8 +23,22 @@ import torchclinic as tc
 from torchclinic.errors import CheckpointError
 
 SLOW = 5.0
-FORBIDDEN = ("exec", "compile", "os.system", "subprocess.", "socket.", "os.remove", "os.rename", "os.mkdir", "shutil.",
-             "ctypes.", "pickle.find_class", "os.exec", "os.posix_spawn", "os.fork")  # fmt: skip
+FORBIDDEN = (
+    "exec",
+    "compile",
+    "os.system",
+    "subprocess.",
+    "socket.",
+    "os.remove",
+    "os.rename",
+    "os.mkdir",
+    "shutil.",
+    "ctypes.",
+    "pickle.find_class",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+)
 
 
 class Watch:
@@ -82,9 +96,7 @@ def main() -> None:
     for outcome, count in outcomes.most_common():
         print(f"{count:>8,}  {outcome}")
     seconds = time.process_time() - began
-    print(
-        f"{options.inputs:,} inputs in {seconds:.0f} s of processor time, slowest {slowest:.2f} s, peak memory +{grown:.0f} MiB"
-    )
+    print(f"{options.inputs:,} inputs in {seconds:.0f} s of processor time, slowest {slowest:.2f} s, peak memory +{grown:.0f} MiB")
     print(f"{len(failures)} failures")
     sys.exit(bool(failures))
 

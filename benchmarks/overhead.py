@@ -53,16 +53,20 @@ def workload(name: str, device: str) -> tuple[nn.Module, Callable[[], torch.Tens
 
 def _workload(name: str, scale: int) -> tuple[nn.Module, Callable[[], torch.Tensor], int]:
     if name == "mlp":
-        model: nn.Module = nn.Sequential(
-            nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10)
-        )
+        model: nn.Module = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
         x, y = torch.randn(128, 784), torch.randint(0, 10, (128,))
         return model, lambda: F.cross_entropy(model(x), y), 50
     if name == "cnn":
         model = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
-            nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32 * 49, 10),
-        )  # fmt: skip
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32 * 49, 10),
+        )
         x, y = torch.randn(32, 1, 28, 28), torch.randint(0, 10, (32,))
         return model, lambda: F.cross_entropy(model(x), y), 12
     if name == "transformer":
@@ -121,9 +125,7 @@ def measure(name: str, rounds: int, mode: str, device: str) -> list[float]:
     pair = []
     for kind in ("plain", mode):
         command = [sys.executable, __file__, "--device", device, "--train", name, kind]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | KEEPING
-        )
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | KEEPING)
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -176,9 +178,7 @@ def main() -> None:
         train(*arguments.train, device)
         return
     where = "1 thread" if device == "cpu" else torch.cuda.get_device_name()
-    print(
-        f"torch {torch.__version__}, {where}, {arguments.pairs} pairs of {arguments.rounds} rounds; observed / plain:"
-    )
+    print(f"torch {torch.__version__}, {where}, {arguments.pairs} pairs of {arguments.rounds} rounds; observed / plain:")
     names = [arguments.only] if arguments.only else [*LIMITS, *(LARGE if device == "cuda" else ())]
     for name in names:
         for mode in arguments.modes:

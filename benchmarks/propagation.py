@@ -59,9 +59,7 @@ def accuracy() -> None:
             half = T99 * column.std().item() / math.sqrt(SEEDS)
             holds = abs(column.mean().item() - 1) <= half
             inside += holds
-            print(
-                f"{scheme:10s} {name:10s} measured / predicted at layer {DEPTH}: {column.mean():.3f} ± {half:.3f}  {holds}"
-            )
+            print(f"{scheme:10s} {name:10s} measured / predicted at layer {DEPTH}: {column.mean():.3f} ± {half:.3f}  {holds}")
     print(f"{inside} of 9 predictions within the 99 % confidence interval, {SEEDS} networks each")
 
 

@@ -71,9 +71,7 @@ def tutorial(data: Mnist, seed: int) -> Trial:
         tutorial_epoch(model, loader, optimizer)
         seconds.append(time.perf_counter() - start)
         accuracies.append(evaluate(model, data.test_images, data.test_labels).accuracy)
-        print(
-            f"  tutorial, seed {seed}, epoch {len(accuracies)}: {accuracies[-1]:.4f}, {seconds[-1]:.1f} s", flush=True
-        )
+        print(f"  tutorial, seed {seed}, epoch {len(accuracies)}: {accuracies[-1]:.4f}, {seconds[-1]:.1f} s", flush=True)
     return trial(seed, seconds, accuracies)
 
 
@@ -161,9 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--precision", choices=["fp32", "bf16"], default="fp32", help="of the recipe; the tutorial has fp32"
-    )
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of the recipe; the tutorial has fp32")
     parser.add_argument("--processor-time", action="store_true", help="for a busy machine; use one thread")
     parser.add_argument("--out", type=Path, default=Path("docs/time-to-accuracy.md"))
     arguments = parser.parse_args()
@@ -180,9 +176,7 @@ def main() -> None:
         print(table(tutorials, recipes), flush=True)
         if seed:
             arguments.out.parent.mkdir(parents=True, exist_ok=True)
-            arguments.out.write_text(
-                page(tutorials, recipes, arguments.threads, arguments.precision, clock), encoding="utf8"
-            )
+            arguments.out.write_text(page(tutorials, recipes, arguments.threads, arguments.precision, clock), encoding="utf8")
 
 
 if __name__ == "__main__":

@@ -36,10 +36,7 @@ def load(path: Path) -> tuple[Tensor, Tensor]:
     """Decode an archive to images [n, 3, 32, 32], normalized float32, and labels [n], int64."""
     archive = np.load(path)
     data, offsets = archive["jpeg"].tobytes(), archive["offsets"]
-    pictures = [
-        np.asarray(Image.open(io.BytesIO(data[start:stop])).convert("RGB"))
-        for start, stop in itertools.pairwise(offsets)
-    ]
+    pictures = [np.asarray(Image.open(io.BytesIO(data[start:stop])).convert("RGB")) for start, stop in itertools.pairwise(offsets)]
     images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div_(255)
     mean, std = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(STD).view(1, 3, 1, 1)
     return (images - mean) / std, torch.from_numpy(archive["labels"].astype(np.int64))
@@ -60,9 +57,7 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
 @torch.no_grad()
 def accuracy(model: torch.nn.Module, images: Tensor, labels: Tensor) -> float:
     model.eval()
-    correct = sum(
-        int((model(x).argmax(1) == y).sum()) for x, y in zip(images.split(500), labels.split(500), strict=True)
-    )
+    correct = sum(int((model(x).argmax(1) == y).sum()) for x, y in zip(images.split(500), labels.split(500), strict=True))
     model.train()
     return correct / len(labels)
 
@@ -90,13 +85,9 @@ def main() -> None:
     model = CifarResNet(20).to(memory_format=torch.channels_last)
     if options.start is not None:
         model.load_state_dict(load_file(options.start))
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=options.peak, momentum=0.9, nesterov=True, weight_decay=options.weight_decay
-    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=options.peak, momentum=0.9, nesterov=True, weight_decay=options.weight_decay)
     steps = len(labels) // BATCH
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, options.peak, total_steps=options.epochs * steps, pct_start=0.2
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.peak, total_steps=options.epochs * steps, pct_start=0.2)
     start = time.perf_counter()
     with options.log.open("w") as log:
         for epoch in range(options.epochs):

@@ -32,9 +32,7 @@ def steps(name: str = "window") -> Steps:
 def full_report(name: str = "fc1") -> Report:
     """Every kind of block; `name` stands wherever a stranger's text may."""
     claims = (
-        Claim(
-            "sample.loss", "The first loss is log 10", math.log(10), 2.31, "≈", 0.05, "nats", "He 2015, eq. 10", "n = 5"
-        ),
+        Claim("sample.loss", "The first loss is log 10", math.log(10), 2.31, "≈", 0.05, "nats", "He 2015, eq. 10", "n = 5"),
         Claim("sample.accuracy", f"Accuracy of {name}", 0.98, 0.97996, "≥"),
         Claim("sample.nan", "Nothing is NaN", 0.0, math.nan, "≤", 1e-6),
         Claim("sample.copies", "No copy is made", False, False, source=name, note=name),

@@ -169,7 +169,7 @@ def cost(tool, cases):
     beside = f"pytorch-beside-{tool}"
     plain, ours = read_results(beside if (RESULTS / f"{beside}.jsonl").exists() else "pytorch"), read_results(tool)
     pairs = [(ours[c.file], plain[c.file]) for c in cases if c.role in ("twin", "healthy")
-             and c.file in ours and c.file in plain]  # fmt: skip
+             and c.file in ours and c.file in plain]
     return [a["seconds"] / b["seconds"] for a, b in pairs if not a["error"] and not a.get("problem")]
 
 
@@ -219,12 +219,12 @@ def table(options):
         if not shown:
             continue
         parts += [f"## Scripts of the `{split}` part", "", "| measure | " + " | ".join(h for h, _ in shown) + " |",
-                  "| --- |" + " --- |" * len(shown)]  # fmt: skip
+                  "| --- |" + " --- |" * len(shown)]
         parts += [f"| {name} | " + " | ".join(c[name] for _, c in shown) + " |" for name in shown[0][1]]
         parts.append("")
     parts += ["## Script by script", "", "What came first; **bold** = it names the fault. `torchclinic rules CODE` explains "
               "a code. Of the twins and healthy scripts, those on which some tool gave an alarm.", "",
-              "| script | truth | " + " | ".join(tools) + " |", "| --- | --- |" + " --- |" * len(tools)]  # fmt: skip
+              "| script | truth | " + " | ".join(tools) + " |", "| --- | --- |" + " --- |" * len(tools)]
     for case in cases:
         told = [score(tool, [case]) for tool in tools]
         if any(told) and (case.codes or any(t and t[0].serious for t in told)):

@@ -57,10 +57,7 @@ def prose(source: str) -> str:
     wanted = (
         (tokenize.COMMENT, tokenize.STRING, tokenize.FSTRING_MIDDLE)
         if sys.version_info >= (3, 12)
-        else (
-            tokenize.COMMENT,
-            tokenize.STRING,
-        )
+        else (tokenize.COMMENT, tokenize.STRING)
     )
     return "\n".join(t.string for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type in wanted)
 
@@ -176,10 +173,7 @@ def test_info_does_not_hide_the_alarm_on_top() -> None:
 
 
 def test_lines_are_read_from_the_finding_and_from_its_evidence() -> None:
-    finding = {
-        "line": "a/x.py:9",
-        "evidence": {"made_on": "a/x.py:4", "other": "y.py:7", "classes": 10, "ratio": "1:2"},
-    }
+    finding = {"line": "a/x.py:9", "evidence": {"made_on": "a/x.py:4", "other": "y.py:7", "classes": 10, "ratio": "1:2"}}
     assert run_all.lines_named(finding, "sick/x.py") == [9, 4]
     assert run_all.lines_named({"line": 3}, "sick/x.py") == [3]
     assert run_all.lines_named({"line": None}, "sick/x.py") == []
@@ -204,9 +198,7 @@ def test_run_all_scores_what_a_runner_reports(tmp_path: Path, capsys: pytest.Cap
     fake = tmp_path / "fake.py"
     fake.write_text(FAKE_RUNNER)
     table = tmp_path / "table.md"
-    code = run_all.main(
-        ["--runner", f"{sys.executable} {fake}", "--only", "seq_lstm", "--jobs", "2", "--out", str(table)]
-    )
+    code = run_all.main(["--runner", f"{sys.executable} {fake}", "--only", "seq_lstm", "--jobs", "2", "--out", str(table)])
     text = table.read_text()
     assert code == 0
     assert capsys.readouterr().out.strip() == text.strip()

@@ -260,11 +260,7 @@ def test_kinds_of_checkpoints_are_told_apart(tmp_path):
         if kind in ("training checkpoint", "Lightning checkpoint"):
             assert list(found.state_dict()) == list(state)
         if kind == "training checkpoint":
-            assert found.parts == {
-                "model": "weights",
-                "optimizer": "optimizer state",
-                "model_ema": "moving average of the weights",
-            }
+            assert found.parts == {"model": "weights", "optimizer": "optimizer state", "model_ema": "moving average of the weights"}
 
 
 def test_a_whole_model_lists_the_names_of_its_state_dict_and_the_classes_it_would_import(tmp_path):

@@ -14,9 +14,7 @@ from torchclinic.report.results import Report
 
 @pytest.fixture
 def reports() -> dict[str, Report]:
-    good = Report(
-        "Tensor basics", (Section("s", (Claim("tensor-basics.a", "It holds", 1, 1),)),), data={"seconds": 2.0}
-    )
+    good = Report("Tensor basics", (Section("s", (Claim("tensor-basics.a", "It holds", 1, 1),)),), data={"seconds": 2.0})
     return {"nn-architecture": replace(full_report(), findings=()), "tensor-basics": good}
 
 

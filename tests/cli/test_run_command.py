@@ -14,9 +14,7 @@ from torchclinic.rules.specimens import CLASSIFIER, REGRESSION, changed
 SICK = changed(CLASSIFIER, ("model(xb), yb", "model(xb).softmax(1), yb"))
 
 
-def run(
-    tmp_path: Path, script: str, *options: str, command: str = "run", arguments: tuple[str, ...] = ()
-) -> tuple[int, dict]:
+def run(tmp_path: Path, script: str, *options: str, command: str = "run", arguments: tuple[str, ...] = ()) -> tuple[int, dict]:
     """Exit code and JSON report, in this process."""
     path = tmp_path / "train.py"
     path.write_text(script)
@@ -45,9 +43,19 @@ def test_a_finding_names_line_step_and_fix_and_fails_the_command(tmp_path: Path)
     line = int(finding["line"].rpartition(":")[2])
     assert "softmax" in SICK.splitlines()[line - 1]
     assert set(finding) == {
-        "code", "name", "severity", "rank", "where", "line", "step", "message", "evidence", "fix", "causes",
+        "code",
+        "name",
+        "severity",
+        "rank",
+        "where",
+        "line",
+        "step",
+        "message",
+        "evidence",
+        "fix",
+        "causes",
         "corrected",
-    }  # fmt: skip
+    }
 
 
 def test_fail_on_never_and_ignore_keep_the_exit_code_at_0(tmp_path: Path) -> None:
@@ -67,9 +75,7 @@ def test_a_code_that_no_rule_has_is_bad_input_and_the_script_does_not_run(
     assert captured.err == f"torchclinic: {option} QQQ: no rule's code begins so; `torchclinic rules` lists them.\n"
 
 
-def test_the_scripts_output_stays_on_stdout_and_ours_goes_to_stderr(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_scripts_output_stays_on_stdout_and_ours_goes_to_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run(tmp_path, CLASSIFIER + "print('mine')\n")
     captured = capfd.readouterr()
     assert captured.out == "mine\n"
@@ -107,9 +113,7 @@ def test_the_scripts_own_exit_code_is_kept_and_the_report_is_written(
 def test_ctrl_c_prints_the_scripts_traceback_without_our_frames(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        sys, "excepthook", sys.__excepthook__
-    )  # a process group of another test leaves one that adds ranks
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)  # a process group of another test leaves one that adds ranks
     run(tmp_path, CLASSIFIER + "def rest():\n    raise KeyboardInterrupt\nrest()\n")
     said = capfd.readouterr().err
     assert said.startswith("Traceback")
@@ -145,9 +149,7 @@ def test_arguments_main_guard_and_local_imports_work(tmp_path: Path, capfd: pyte
     assert capfd.readouterr().out == "0.5 x 5\n"
 
 
-def test_a_module_runs_as_with_python_m(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_module_runs_as_with_python_m(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pack").mkdir()
     (tmp_path / "pack" / "__init__.py").write_text("")
     (tmp_path / "pack" / "go.py").write_text("import sys\nprint(__name__, sys.argv[1:])\n")
@@ -159,8 +161,7 @@ def test_a_module_runs_as_with_python_m(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
-    [(None, "Cannot read"), (b"x = = 1\n", "not a Python script"), (b"\x00\x01\xff", "not a Python script")],
+    ("content", "said"), [(None, "Cannot read"), (b"x = = 1\n", "not a Python script"), (b"\x00\x01\xff", "not a Python script")]
 )
 def test_what_is_not_a_script_is_refused_in_one_sentence(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], content: bytes | None, said: str
@@ -230,9 +231,7 @@ def test_a_killed_script_leaves_a_last_word_and_what_was_found(tmp_path: Path) -
     path, report = tmp_path / "train.py", tmp_path / "report.json"
     path.write_text(script)
     command = [sys.executable, "-m", "torchclinic", "run", "--json", str(report), str(path)]
-    ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=False
-    )  # reads until both are gone
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # reads until both are gone
     assert ended.returncode == -9
     assert "ended without a word" in ended.stderr
     assert "after step" in ended.stderr

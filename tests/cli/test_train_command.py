@@ -102,18 +102,7 @@ def test_resume_trains_on_to_the_number_of_epochs_in_all(tmp_path, capsys):
 
 
 def test_early_stopping_precision_and_schedule_are_kept_in_the_run(tmp_path):
-    options = [
-        "--early-stopping",
-        2,
-        "--precision",
-        "bf16",
-        "--schedule",
-        "constant",
-        "--optimizer",
-        "sgd",
-        "--lr",
-        0.5,
-    ]
+    options = ["--early-stopping", 2, "--precision", "bf16", "--schedule", "constant", "--optimizer", "sgd", "--lr", 0.5]
     assert run("train", "--model", "mlp", "--epochs", 2, "--batch-size", 400, *options, "--out", tmp_path / "run") == 0
     settings = read(tmp_path / "run" / "run.json")
     assert (settings["patience"], settings["precision"]) == (2, "bf16")

@@ -35,9 +35,7 @@ def convolutions(draw):
     groups = draw(st.integers(1, 3))
     C, filters = groups * draw(st.integers(1, 2)), groups * draw(st.integers(1, 2))
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 3)))
-    padding = draw(
-        st.sampled_from(["same", "valid"]) | st.integers(0, 2) | st.tuples(st.integers(0, 2), st.integers(0, 2))
-    )
+    padding = draw(st.sampled_from(["same", "valid"]) | st.integers(0, 2) | st.tuples(st.integers(0, 2), st.integers(0, 2)))
     stride = 1 if padding == "same" else draw(pairs)
     shape = [*draw(st.sampled_from([[], [0], [1], [2]])), C, draw(st.integers(1, 8)), draw(st.integers(1, 8))]
     torch.manual_seed(draw(st.integers(0, 2**16)))
@@ -131,9 +129,7 @@ def test_windows_share_the_memory_of_an_unpadded_input():
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.integers(1, 12), st.integers(1, 4), st.integers(1, 4), st.integers(0, 3), st.integers(0, 3), st.integers(1, 3)
-)
+@given(st.integers(1, 12), st.integers(1, 4), st.integers(1, 4), st.integers(0, 3), st.integers(0, 3), st.integers(1, 3))
 def test_output_size_counts_the_window_positions(size, kernel, stride, before, after, dilation):
     axis = Axis(kernel, stride, before, after, dilation)
     starts = [s for s in range(0, size + before + after, stride) if s + axis.extent <= size + before + after]
@@ -143,12 +139,7 @@ def test_output_size_counts_the_window_positions(size, kernel, stride, before, a
 
 @st.composite
 def poolings(draw):
-    shape = [
-        *draw(st.sampled_from([[], [0], [1], [2]])),
-        draw(st.integers(1, 2)),
-        draw(st.integers(1, 9)),
-        draw(st.integers(1, 9)),
-    ]
+    shape = [*draw(st.sampled_from([[], [0], [1], [2]])), draw(st.integers(1, 2)), draw(st.integers(1, 9)), draw(st.integers(1, 9))]
     torch.manual_seed(draw(st.integers(0, 2**16)))
     x = torch.randn(shape, dtype=draw(dtypes))
     if draw(st.booleans()):

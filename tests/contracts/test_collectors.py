@@ -24,20 +24,7 @@ OBSERVE = Path(torchclinic.observe.__file__).parent
 HEARD = {method_of(event): event for event in EVENTS}
 MUTATING = {"append", "add", "update", "clear", "pop", "remove", "extend", "insert", "discard", "setdefault", "popitem"}
 SERVICES = {"measurements"}  # numbers of tensors are read in one transfer: the one thing that is asked of the state
-SPECIMENS = (
-    "LOS001",
-    "WIR001",
-    "WIR006",
-    "DAT003",
-    "DAT005",
-    "MOD005",
-    "NUM001",
-    "OPT006",
-    "SHP005",
-    "EVA001",
-    "ACT001",
-    "LOS008",
-)
+SPECIMENS = ("LOS001", "WIR001", "WIR006", "DAT003", "DAT005", "MOD005", "NUM001", "OPT006", "SHP005", "EVA001", "ACT001", "LOS008")
 
 
 def tree_of(module: Any) -> ast.Module:
@@ -164,9 +151,7 @@ def test_the_order_of_collectors_does_not_matter(
 
 
 def test_every_event_is_a_tuple_with_a_document() -> None:
-    undocumented = [
-        event.__name__ for event in EVENTS if not event.__doc__ or event.__doc__.startswith(event.__name__ + "(")
-    ]
+    undocumented = [event.__name__ for event in EVENTS if not event.__doc__ or event.__doc__.startswith(event.__name__ + "(")]
     assert len(EVENTS) == len(set(HEARD))
     assert set(undocumented) <= {"StateDictTaken", "StateDictLoaded", "ModelWrapped", "ModelEnds"}, undocumented
     assert all(name.isidentifier() for name in HEARD)

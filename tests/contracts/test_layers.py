@@ -59,9 +59,7 @@ def test_help_does_not_import_torch(arguments):
 
 
 def test_every_module_has_a_layer():
-    contract = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["tool"]["importlinter"]["contracts"][
-        0
-    ]
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["tool"]["importlinter"]["contracts"][0]
     named = re.findall(r"torchclinic\.(\w+)", " ".join(contract["layers"]))
     modules = {info.name for info in pkgutil.iter_modules(torchclinic.__path__)} - {"__main__", "_version"}
     assert modules <= set(named), "a module outside the layers may import anything"

@@ -43,7 +43,8 @@ for i in range(20):
 SCRIPTS = {
     "plain": LOOP,
     "evaluation": LOOP
-    + "net.eval()\nwith torch.no_grad():\n    print((net(x).argmax(1) == y).float().mean())\nnet.train()\n" + LOOP,
+    + "net.eval()\nwith torch.no_grad():\n    print((net(x).argmax(1) == y).float().mean())\nnet.train()\n"
+    + LOOP,
     "momentum-schedule": "opt = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9)\n"
     "s = torch.optim.lr_scheduler.CosineAnnealingLR(opt, 20)\n" + LOOP + "    s.step()\n",
     "accumulation": """
@@ -100,7 +101,9 @@ seen = []
 net[0].register_forward_hook(lambda m, i, o: seen.append(float(o.sum())))
 net[0].weight.register_hook(lambda g: g * 0.5)
 ema = copy.deepcopy(net)
-""" + LOOP + """    with torch.no_grad():
+"""
+    + LOOP
+    + """    with torch.no_grad():
         for a, b in zip(ema.parameters(), net.parameters()): a.lerp_(b, 0.1)
 print(sum(seen), [len(m._forward_hooks) for m in net])
 """,
@@ -146,30 +149,18 @@ for i in range(12):
     "sys-exit": LOOP + "sys.exit(3)\n",
     "interrupt": LOOP + "raise KeyboardInterrupt\n",
     "late-interrupt": LOOP.replace("    loss.backward()", "    loss.backward()\n    if i == 2: raise KeyboardInterrupt"),
-}  # fmt: skip
+}
 
 
 def torch_as_it_is() -> list[Any]:
     """What an observation replaces or registers."""
-    owners = [
-        nn.Module,
-        torch.optim.Optimizer,
-        dataloader.DataLoader,
-        dataloader._BaseDataLoaderIter,
-        torch.amp.GradScaler,
-    ]
+    owners = [nn.Module, torch.optim.Optimizer, dataloader.DataLoader, dataloader._BaseDataLoaderIter, torch.amp.GradScaler]
     owners += [c for c in vars(lr_scheduler).values() if isinstance(c, type)]
     own = [(owner, name, value) for owner in owners for name, value in vars(owner).items() if callable(value)]
     functions = [torch.autograd.backward, torch.save, torch.compile, nn.utils.clip_grad_norm_, warnings.warn]
     functions += [sys.modules["__main__"], nn.utils.clip_grad.clip_grad_norm_]
-    hooks = [
-        len(value)
-        for name, value in vars(module_globals).items()
-        if name.startswith("_global_") and isinstance(value, dict)
-    ]
-    optimizer_hooks = [
-        len(torch.optim.Optimizer._global_hooks if hasattr(torch.optim.Optimizer, "_global_hooks") else ())
-    ]
+    hooks = [len(value) for name, value in vars(module_globals).items() if name.startswith("_global_") and isinstance(value, dict)]
+    optimizer_hooks = [len(torch.optim.Optimizer._global_hooks if hasattr(torch.optim.Optimizer, "_global_hooks") else ())]
     modes = len(torch.overrides._get_current_function_mode_stack())
     return [own, functions, hooks, optimizer_hooks, modes, torch.is_grad_enabled(), sys.argv, list(sys.path)]
 

@@ -15,10 +15,7 @@ from torchclinic.cli.main import main
 from torchclinic.observe.session import Session
 from torchclinic.running.launcher import Target, launch
 
-DEVICES = [
-    "cpu",
-    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")),
-]
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"))]
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the scripts
 GPU_ONLY = ("fp16-scaler", "cuda-graph", "pinned-loader", "side-stream", "graphed-callable")
 
@@ -70,7 +67,8 @@ HEALTHY = {
     "channels-last": "net = net.to(memory_format=torch.channels_last)\n" + EPOCHS,
     "bf16": EPOCHS.replace("loss = F", "with torch.autocast(device.type, dtype=torch.bfloat16): loss = F"),
     "fused": "opt = torch.optim.AdamW(net.parameters(), lr=3e-3, fused=True)\n" + EPOCHS,
-    "transformer": SAME + """
+    "transformer": SAME
+    + """
 class Block(nn.Module):
     def __init__(self):
         super().__init__()
@@ -86,7 +84,8 @@ for b in batches(8):
     nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     opt.step()
 """,
-    "lstm": SAME + """
+    "lstm": SAME
+    + """
 class Reader(nn.Module):
     def __init__(self):
         super().__init__(); self.lstm, self.head = nn.LSTM(8, 32, batch_first=True), nn.Linear(32, 4)
@@ -97,14 +96,16 @@ opt = torch.optim.Adam(net.parameters(), lr=5e-3)
 for b in batches(10):
     opt.zero_grad(); F.cross_entropy(net(x[b, 0]), y[b]).backward(); opt.step()
 """,
-    "checkpointed": SAME + """
+    "checkpointed": SAME
+    + """
 from torch.utils.checkpoint import checkpoint
 for b in batches(6):
     opt.zero_grad()
     h = checkpoint(net.features, x[b], use_reentrant=False).flatten(1)
     F.cross_entropy(net.head(net.drop(h)), y[b]).backward(); opt.step()
 """,
-    "gan": SAME + """
+    "gan": SAME
+    + """
 maker = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 64)).to(device)
 critic = nn.Sequential(nn.Linear(64, 32), nn.LeakyReLU(0.2), nn.Linear(32, 1)).to(device)
 om, oc = torch.optim.Adam(maker.parameters(), 1e-3), torch.optim.Adam(critic.parameters(), 1e-3)
@@ -117,9 +118,11 @@ for b in batches(5):
     .replace("loss.backward()", "scaler.scale(loss).backward(); scaler.unscale_(opt)")
     .replace("opt.step()", "nn.utils.clip_grad_norm_(net.parameters(), 5.0); scaler.step(opt); scaler.update()")
     .replace("\nfor epoch", "\nscaler = torch.amp.GradScaler(device.type)\nfor epoch", 1),
-    "pinned-loader": EPOCHS.replace("shuffle=True", "shuffle=True, pin_memory=True, num_workers=1, drop_last=True")
-    .replace(".to(device), b.to(device)\n", ".to(device, non_blocking=True), b.to(device, non_blocking=True)\n"),
-    "side-stream": SAME + """
+    "pinned-loader": EPOCHS.replace("shuffle=True", "shuffle=True, pin_memory=True, num_workers=1, drop_last=True").replace(
+        ".to(device), b.to(device)\n", ".to(device, non_blocking=True), b.to(device, non_blocking=True)\n"
+    ),
+    "side-stream": SAME
+    + """
 side = torch.cuda.Stream()
 for b in batches(6):
     with torch.cuda.stream(side):
@@ -128,7 +131,8 @@ for b in batches(6):
     opt.zero_grad(); F.cross_entropy(net(a), y[b]).backward(); opt.step()
     side.wait_stream(torch.cuda.current_stream())
 """,
-    "cuda-graph": SAME + """
+    "cuda-graph": SAME
+    + """
 net = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)).to(device)
 opt = torch.optim.SGD(net.parameters(), 0.1)
 a, t = torch.zeros(32, 1, 8, 8, device=device), torch.zeros(32, dtype=torch.long, device=device)
@@ -146,7 +150,8 @@ for b in batches(8):
     a.copy_(x[b]), t.copy_(y[b]); graph.replay()
 print(loss.item())
 """,
-    "graphed-callable": SAME + """
+    "graphed-callable": SAME
+    + """
 net = torch.cuda.make_graphed_callables(
     nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)).to(device), (x[:32].clone(),))
 opt = torch.optim.SGD(net.parameters(), 0.1)
@@ -154,7 +159,7 @@ for b in batches(8):
     opt.zero_grad(); loss = F.cross_entropy(net(x[b]), y[b]); loss.backward(); opt.step()
 print(loss.item())
 """,
-}  # fmt: skip
+}
 LOOP = (
     SAME
     + """
@@ -171,7 +176,8 @@ SICK = {
     "WIR006": LOOP.replace("net(x[b])", "net.head(net.features(x[b]).detach().flatten(1))"),
     "MOD001": EPOCHS.replace("    net.train()\n", ""),
     "LOS001": LOOP.replace("net(x[b])", "net(x[b]).softmax(1)"),
-    "SHP001": SAME + """
+    "SHP001": SAME
+    + """
 net = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1)).to(device)
 opt = torch.optim.Adam(net.parameters(), 1e-3)
 for b in batches(8):
@@ -182,16 +188,20 @@ for b in batches(8):
         "loss = F.cross_entropy(net(x[b]), y[b])",
         "p = net(x[b]).mul(60).softmax(1)[range(32), y[b]]; loss = -(p * 1e-20).log().mean()",
     ),
-    "DAT001": LOOP.replace("x, y = x", "x, y = 500 + 80 * x").replace("\ndef batches", """
+    "DAT001": LOOP.replace("x, y = x", "x, y = 500 + 80 * x").replace(
+        "\ndef batches",
+        """
 net = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)).to(device)
 opt = torch.optim.SGD(net.parameters(), 0.01)
-def batches"""),
+def batches""",
+    ),
     "EVA002": "total = 0\n" + LOOP.replace("    loss.backward()\n", "    loss.backward(); total = total + loss\n"),
     "OPT001": "opt = torch.optim.SGD(net.parameters(), 30.0)\n" + LOOP,
     "DST002": "scaler = torch.amp.GradScaler(device.type, init_scale=1024.0)\n"
-    + LOOP.replace("    loss.backward()\n", "    scaler.scale(loss).backward(); nn.utils.clip_grad_norm_(net.parameters(), 1.0)\n")
-    .replace("    opt.step()", "    scaler.step(opt); scaler.update()"),
-}  # fmt: skip
+    + LOOP.replace(
+        "    loss.backward()\n", "    scaler.scale(loss).backward(); nn.utils.clip_grad_norm_(net.parameters(), 1.0)\n"
+    ).replace("    opt.step()", "    scaler.step(opt); scaler.update()"),
+}
 
 
 def script(folder: Path, body: str, device: str) -> Path:

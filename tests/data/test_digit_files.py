@@ -49,9 +49,7 @@ def test_polarity_does_not_matter(digits, tmp_path):
 def test_every_mode_shows_the_same_digit(digits, tmp_path, mode):
     ink = np.kron((digits[0] > 127).astype(np.uint8) * 255, np.ones((8, 8), np.uint8))
     gray = Image.fromarray(ink)
-    name = {"CMYK": "d.jpg", "YCbCr": "d.jpg", "F": "d.tiff", "I": "d.tiff", "HSV": "d.tiff", "PA": "d.png"}.get(
-        mode, "d.png"
-    )
+    name = {"CMYK": "d.jpg", "YCbCr": "d.jpg", "F": "d.tiff", "I": "d.tiff", "HSV": "d.tiff", "PA": "d.png"}.get(mode, "d.png")
     if mode in ("I;16", "I"):
         image = Image.fromarray(ink.astype(np.uint16) * 100 if mode == "I;16" else ink.astype(np.int32) * 100)
     elif mode == "HSV":
@@ -145,12 +143,7 @@ def png_that_claims(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
 
 
 def good_png(folder: Path) -> bytes:

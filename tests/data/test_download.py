@@ -154,10 +154,7 @@ def test_a_page_instead_of_gzip_is_wrong_content(site, tmp_path):
 def test_no_network_is_one_sentence(tmp_path):
     with serving(Site()) as gone:
         pass
-    with (
-        pytest.raises(DataError, match=r"^Could not fetch file \(.*refused.*; .*HTTP 404\)\.$"),
-        serving(Site()) as site,
-    ):
+    with pytest.raises(DataError, match=r"^Could not fetch file \(.*refused.*; .*HTTP 404\)\.$"), serving(Site()) as site:
         fetch([gone.url, site.url.replace("file", "missing")], tmp_path / "file", sha256=SHA256)
     assert list(tmp_path.iterdir()) == []
 

@@ -22,11 +22,7 @@ def draw(path, colour=(255, 0, 0), size=(20, 16), mode="RGB", noise=None):
 def fill(folder, counts, start=0):
     for label, (name, count) in enumerate(counts.items()):
         for index in range(count):
-            draw(
-                folder / name / f"{index}.png",
-                (255 * (label == 0), 255 * (label == 1), 0),
-                noise=start + 97 * label + index,
-            )
+            draw(folder / name / f"{index}.png", (255 * (label == 0), 255 * (label == 1), 0), noise=start + 97 * label + index)
 
 
 def test_train_and_val_folders_are_the_split(tmp_path):

@@ -158,12 +158,38 @@ def state_dict_mismatch():
 
 
 PROVOKED = [
-    incompatible_view, invalid_shape, matmul_shapes, batched_matmul_shapes, vector_shapes, broadcast_mismatch,
-    expand_mismatch, joined_shapes, stacked_shapes, single_value_batchnorm, conv_input_rank, conv_channels, channel_count,
-    normalized_shape, one_hot_target, loss_batch_sizes, loss_shapes, overlapping_write, in_place_on_leaf,
-    in_place_on_saved, second_backward, no_path_to_parameters, backward_of_many, numpy_of_graph, dtype_mismatch,
-    target_dtype, cast_result, device_mismatch, class_out_of_range, index_out_of_range, state_dict_mismatch,
-]  # fmt: skip
+    incompatible_view,
+    invalid_shape,
+    matmul_shapes,
+    batched_matmul_shapes,
+    vector_shapes,
+    broadcast_mismatch,
+    expand_mismatch,
+    joined_shapes,
+    stacked_shapes,
+    single_value_batchnorm,
+    conv_input_rank,
+    conv_channels,
+    channel_count,
+    normalized_shape,
+    one_hot_target,
+    loss_batch_sizes,
+    loss_shapes,
+    overlapping_write,
+    in_place_on_leaf,
+    in_place_on_saved,
+    second_backward,
+    no_path_to_parameters,
+    backward_of_many,
+    numpy_of_graph,
+    dtype_mismatch,
+    target_dtype,
+    cast_result,
+    device_mismatch,
+    class_out_of_range,
+    index_out_of_range,
+    state_dict_mismatch,
+]
 ONLY_ON_A_GPU = {"device-side-assert"}
 
 
@@ -193,8 +219,15 @@ def test_every_pattern_is_provoked():
 @pytest.mark.parametrize(
     ("function", "expected"),
     [
-        (incompatible_view, ["y: shape (2, 4, 3), strides (12, 1, 4)", "Dimensions 1 and 2", "y = x.transpose(1, 2)",
-                             "y.reshape(2, 12) (copies 96 B"]),
+        (
+            incompatible_view,
+            [
+                "y: shape (2, 4, 3), strides (12, 1, 4)",
+                "Dimensions 1 and 2",
+                "y = x.transpose(1, 2)",
+                "y.reshape(2, 12) (copies 96 B",
+            ],
+        ),
         (matmul_shapes, ["layer.weight: shape (4, 3)", "needs 5 = 3", "in_features = 5"]),
         (broadcast_mismatch, ["a: shape (2, 3)", "b: shape (2, 4)", "dimension 1 (-1 from the right)"]),
         (in_place_on_saved, ["the output of Sigmoid", "done by", "y += 1"]),
@@ -209,7 +242,7 @@ def test_every_pattern_is_provoked():
         (conv_channels, ["gray to colour"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
-)  # fmt: skip
+)
 def test_the_note_names_what_is_to_be_known(function, expected):
     note = note_of(function)
     for part in expected:
@@ -387,13 +420,9 @@ def test_a_pasted_message_is_explained_without_a_run():
     for function in PROVOKED:
         with pytest.raises((RuntimeError, ValueError, IndexError)) as caught:
             function()
-        assert function.__name__.replace("_", "-") in explanation_of_text(
-            f"{type(caught.value).__name__}: {caught.value}"
-        )
+        assert function.__name__.replace("_", "-") in explanation_of_text(f"{type(caught.value).__name__}: {caught.value}")
     assert "CUDA_LAUNCH_BLOCKING" in explanation_of_text("RuntimeError: CUDA error: device-side assert triggered")
-    found = explanation_of_text(
-        "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!"
-    )
+    found = explanation_of_text("Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!")
     assert "cuda:0 and cpu" in found
     mismatch = "Input type (torch.cuda.FloatTensor) and weight type (torch.FloatTensor) should be the same"
     assert "model.to(device)" in explanation_of_text(mismatch)

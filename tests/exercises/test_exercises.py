@@ -14,16 +14,7 @@ import pytest
 from torchclinic.cli.main import main
 from torchclinic.errors import InputError
 from torchclinic.exercises import grading, observation
-from torchclinic.exercises.catalogue import (
-    LEVELS,
-    SCRIPTS,
-    Exercise,
-    choose_exercise,
-    exercises,
-    find_exercise,
-    find_rule,
-    hints,
-)
+from torchclinic.exercises.catalogue import LEVELS, SCRIPTS, Exercise, choose_exercise, exercises, find_exercise, find_rule, hints
 from torchclinic.exercises.grading import Grade, grade
 from torchclinic.exercises.observation import Observation, observe
 from torchclinic.report.model import Claim
@@ -126,15 +117,7 @@ def test_next_is_the_first_unsolved_and_random_is_unsolved() -> None:
 def seen(losses: tuple[float, ...] = (2.0, 1.0, 0.1), *findings: str, **values: object) -> Observation:
     """A run with findings like "WIR001" (an error) or "WIR001 info"."""
     told = [{"code": f.split()[0], "severity": [*f.split(), "error"][1], "message": "m"} for f in findings]
-    usual = {
-        "ending": "finished",
-        "note": "",
-        "fine": ("NUM001",),
-        "steps": 30,
-        "backwards": 30,
-        "trained": 900,
-        "fed": 1000,
-    }
+    usual = {"ending": "finished", "note": "", "fine": ("NUM001",), "steps": 30, "backwards": 30, "trained": 900, "fed": 1000}
     return Observation(findings=tuple(told), losses=losses, **{**usual, **values})
 
 
@@ -144,9 +127,7 @@ REFERENCE = seen()
 
 def failed(repaired: Observation, original: Observation = ORIGINAL, reference: Observation = REFERENCE) -> set[str]:
     section = grading._repair_section(named("text_lstm_01"), original, repaired, reference, named=True)
-    return {
-        block.id.removeprefix("exercise.") for block in section.blocks if hasattr(block, "passed") and not block.passed
-    }
+    return {block.id.removeprefix("exercise.") for block in section.blocks if hasattr(block, "passed") and not block.passed}
 
 
 def test_a_run_like_the_reference_has_nothing_against_it() -> None:
@@ -174,13 +155,7 @@ def test_a_script_that_does_less_than_half_of_the_work_is_not_a_repair() -> None
     assert failed(seen(trained=450, fed=500)) == set()
     assert failed(seen(trained=449)) == {"data"}
     assert failed(seen(fed=499)) == {"evaluates"}
-    assert failed(seen((), backwards=0, steps=0, trained=0, fed=0)) == {
-        "trains",
-        "steps",
-        "data",
-        "evaluates",
-        "result",
-    }
+    assert failed(seen((), backwards=0, steps=0, trained=0, fed=0)) == {"trains", "steps", "data", "evaluates", "result"}
     assert failed(seen(steps=0), reference=seen(steps=0)) == set()  # weights updated by hand
 
 
@@ -390,9 +365,7 @@ def test_scripts_that_cannot_run_are_refused_in_a_sentence(
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    "content", ["{", "[]", '{"schema": "other/1"}', '{"schema": "torchclinic.exercises/1", "exercises": 3}']
-)
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": "other/1"}', '{"schema": "torchclinic.exercises/1", "exercises": 3}'])
 def test_a_damaged_record_of_progress_is_refused_in_a_sentence(
     content: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -410,11 +383,7 @@ def test_check_keeps_what_was_solved(folder: Path, one_script: Path, capsys: pyt
     assert cli("check", number, "--diagnosis", "WIR001", *repaired) == 1
     assert cli("check", number, "--diagnosis", "softmax-before-cross-entropy", *repaired, "--json", "out.json") == 0
     assert cli("check", number, "--diagnosis", "WIR001", *repaired) == 1
-    assert json.loads(Path("exercises.json").read_text())["exercises"][number] == {
-        "hints": 0,
-        "checks": 3,
-        "solved": True,
-    }
+    assert json.loads(Path("exercises.json").read_text())["exercises"][number] == {"hints": 0, "checks": 3, "solved": True}
     assert json.loads(Path("out.json").read_text())["summary"] == "Solved."
     assert find_exercise(number).number == choose_exercise(number, ()).number
     capsys.readouterr()

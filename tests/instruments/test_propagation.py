@@ -67,8 +67,12 @@ def test_measured_values_are_those_of_plain_autograd():
 def test_rows_name_modules_and_functional_calls_alike():
     record = tc.propagation(Branching(), torch.randint(0, 50, (8, 6)))
     assert [(row.layer, row.kind) for row in record][:5] == [
-        ("embed", "Embedding"), ("first", "Linear"), ("relu", "relu"), ("shared", "Linear"), ("tanh", "tanh"),
-    ]  # fmt: skip
+        ("embed", "Embedding"),
+        ("first", "Linear"),
+        ("relu", "relu"),
+        ("shared", "Linear"),
+        ("tanh", "tanh"),
+    ]
     assert {"shared#2", "attend", "matmul"} <= {row.layer for row in record}
     assert record["first"].followed_by == "relu"
     assert record["relu"].dead_units <= record["relu"].units == 32
@@ -87,27 +91,15 @@ def test_what_theory_cannot_say_is_none():
 
 MODELS = {
     "linear": (lambda: nn.Sequential(nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 32)), (32, 64)),
-    "leaky, tanh": (
-        lambda: nn.Sequential(nn.Linear(64, 96), nn.LeakyReLU(0.3), nn.Linear(96, 64), nn.Tanh()),
-        (32, 64),
-    ),
-    "conv": (
-        lambda: nn.Sequential(nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(16, 8, 3)),
-        (4, 8, 12, 12),
-    ),
+    "leaky, tanh": (lambda: nn.Sequential(nn.Linear(64, 96), nn.LeakyReLU(0.3), nn.Linear(96, 64), nn.Tanh()), (32, 64)),
+    "conv": (lambda: nn.Sequential(nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(16, 8, 3)), (4, 8, 12, 12)),
     "groups": (lambda: nn.Sequential(nn.Conv1d(16, 32, 5, groups=4, padding=2), nn.SiLU()), (8, 16, 20)),
     "transposed": (lambda: nn.Sequential(nn.ConvTranspose2d(16, 12, 4, stride=2, padding=1), nn.GELU()), (4, 16, 6, 6)),
     "dropout": (lambda: nn.Sequential(nn.Linear(64, 96), nn.ReLU(), nn.Dropout(0.4), nn.Linear(96, 64)), (64, 64)),
     "layer norm": (lambda: nn.Sequential(nn.Linear(64, 96), nn.LayerNorm(96), nn.GELU(), nn.Linear(96, 64)), (32, 64)),
-    "batch norm": (
-        lambda: nn.Sequential(nn.Linear(64, 96), nn.BatchNorm1d(96), nn.ReLU(), nn.Linear(96, 32)),
-        (64, 64),
-    ),
+    "batch norm": (lambda: nn.Sequential(nn.Linear(64, 96), nn.BatchNorm1d(96), nn.ReLU(), nn.Linear(96, 32)), (64, 64)),
     "batch norm, eval": (lambda: nn.Sequential(nn.Linear(64, 96), nn.BatchNorm1d(96), nn.Tanh()).eval(), (64, 64)),
-    "group norm": (
-        lambda: nn.Sequential(nn.Conv2d(8, 16, 3), nn.GroupNorm(4, 16), nn.ReLU(), nn.Conv2d(16, 8, 3)),
-        (8, 8, 8, 8),
-    ),
+    "group norm": (lambda: nn.Sequential(nn.Conv2d(8, 16, 3), nn.GroupNorm(4, 16), nn.ReLU(), nn.Conv2d(16, 8, 3)), (8, 8, 8, 8)),
     "rms norm": (lambda: nn.Sequential(nn.Linear(64, 96), nn.RMSNorm(96), nn.Linear(96, 32)), (32, 64)),
 }
 

@@ -34,9 +34,7 @@ def chains(draw):
         k, s, p = draw(st.integers(1, 3)), draw(st.integers(1, 2)), draw(st.integers(0, 1))
         kind = draw(st.sampled_from(["conv", "max", "average", "pad"]))
         if kind == "conv":
-            layers.append(
-                nn.Conv2d(2, 2, (k, 3), s, p, dilation=draw(st.integers(1, 2)), groups=draw(st.integers(1, 2)))
-            )
+            layers.append(nn.Conv2d(2, 2, (k, 3), s, p, dilation=draw(st.integers(1, 2)), groups=draw(st.integers(1, 2))))
         elif kind == "pad":
             layers.append(nn.ZeroPad2d((0, p, 1, 0)))
         else:
@@ -56,9 +54,7 @@ def test_an_exact_field_is_the_footprint_of_the_gradient(model):
     assert fits(last.field, footprint, pixel)
 
 
-@pytest.mark.parametrize(
-    "layer", ["layer1.0", "layer1.2", "layer2.0", "layer2.0.downsample", "layer3.2.conv1", "avgpool"]
-)
+@pytest.mark.parametrize("layer", ["layer1.0", "layer1.2", "layer2.0", "layer2.0.downsample", "layer3.2.conv1", "avgpool"])
 def test_the_field_of_a_residual_network_is_its_footprint(layer):
     model = CifarResNet(20)
     footprint, pixel = gradient_footprint(model, (3, 32, 32), layer)
@@ -74,8 +70,7 @@ def test_a_field_one_pixel_too_large_does_not_fit_the_footprint():
 
 
 @pytest.mark.parametrize(
-    ("block", "depths", "size"),
-    [(BasicBlock, (2, 2, 2, 2), 435), (BasicBlock, (3, 4, 6, 3), 899), (Bottleneck, (3, 4, 6, 3), 427)],
+    ("block", "depths", "size"), [(BasicBlock, (2, 2, 2, 2), 435), (BasicBlock, (3, 4, 6, 3), 899), (Bottleneck, (3, 4, 6, 3), 427)]
 )
 def test_fields_of_the_imagenet_networks_follow_from_the_longest_path(block, depths, size):
     """From equation 2 over the longest path. Araujo et al. 2019 give 483 for the ResNet-50 whose 1x1 convolutions carry
@@ -152,7 +147,7 @@ class Attention(nn.Module):
         (nn.Sequential(nn.Conv2d(2, 4, 3), nn.Flatten(), nn.Linear(784, 2)), 16, "data-dependent"),
         (nn.Sequential(nn.Conv2d(2, 4, 3, padding=1, padding_mode="circular")), 16, "upper bound"),
     ],
-)  # fmt: skip
+)
 def test_the_status_says_what_kind_of_field_it_is(model, size, status):
     channels = 4 if isinstance(model, ChannelsLast) else 2
     last = tc.receptive_field(model, (channels, 16, 16))[-1]
@@ -160,8 +155,7 @@ def test_the_status_says_what_kind_of_field_it_is(model, size, status):
 
 
 @pytest.mark.parametrize(
-    "layer",
-    [nn.Upsample(scale_factor=2), nn.Upsample(scale_factor=3, mode="bilinear"), nn.ConvTranspose2d(2, 2, 3, 2, 1)],
+    "layer", [nn.Upsample(scale_factor=2), nn.Upsample(scale_factor=3, mode="bilinear"), nn.ConvTranspose2d(2, 2, 3, 2, 1)]
 )
 def test_an_upper_bound_contains_the_footprint(layer):
     model = nn.Sequential(nn.Conv2d(2, 2, 3, stride=2), layer, nn.Conv2d(2, 2, 3))
@@ -175,12 +169,7 @@ def test_an_upper_bound_contains_the_footprint(layer):
 def test_rows_are_found_by_name_and_calls_are_counted():
     relu = nn.ReLU()
     fields = tc.receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3), relu, nn.Conv2d(1, 1, (3, 5)), relu), (1, 9, 9))
-    assert [(row.layer, row.call, row.size) for row in fields] == [
-        ("0", 1, 3),
-        ("1", 1, 3),
-        ("2", 1, (5, 7)),
-        ("1", 2, (5, 7)),
-    ]
+    assert [(row.layer, row.call, row.size) for row in fields] == [("0", 1, 3), ("1", 1, 3), ("2", 1, (5, 7)), ("1", 2, (5, 7))]
     assert fields["1"].call == 2
     with pytest.raises(KeyError, match="'9'"):
         fields["9"]

@@ -26,8 +26,7 @@ DEPTHS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4,
 
 
 @pytest.mark.parametrize(
-    ("name", "entries", "parameters"),
-    [("resnet18", 122, 11_689_512), ("resnet34", 218, 21_797_672), ("resnet50", 320, 25_557_032)],
+    ("name", "entries", "parameters"), [("resnet18", 122, 11_689_512), ("resnet34", 218, 21_797_672), ("resnet50", 320, 25_557_032)]
 )
 def test_names_shapes_and_order_are_those_of_torchvision(name, entries, parameters):
     model = getattr(models, name)()
@@ -50,9 +49,7 @@ def functional_resnet(state, depths, x, bottleneck):
 
     def norm(x, name):
         mean, var, weight, bias = (state[f"{name}.{key}"] for key in ("running_mean", "running_var", "weight", "bias"))
-        return (x - mean[:, None, None]) / torch.sqrt(var + 1e-5)[:, None, None] * weight[:, None, None] + bias[
-            :, None, None
-        ]
+        return (x - mean[:, None, None]) / torch.sqrt(var + 1e-5)[:, None, None] * weight[:, None, None] + bias[:, None, None]
 
     def layer(x, block, i, stride=1):
         weight = state[f"{block}.conv{i}.weight"]
@@ -65,9 +62,7 @@ def functional_resnet(state, depths, x, bottleneck):
             block, stride = f"layer{stage}.{index}", 2 if stage > 1 and index == 0 else 1
             shortcut = x
             if f"{block}.downsample.0.weight" in state:
-                shortcut = norm(
-                    F.conv2d(x, state[f"{block}.downsample.0.weight"], None, stride), f"{block}.downsample.1"
-                )
+                shortcut = norm(F.conv2d(x, state[f"{block}.downsample.0.weight"], None, stride), f"{block}.downsample.1")
             if bottleneck:
                 x = layer(F.relu(layer(F.relu(layer(x, block, 1)), block, 2, stride)), block, 3)
             else:
@@ -103,9 +98,7 @@ def test_weights_from_a_file_are_the_ones_that_were_saved(tmp_path, suffix):
     model, path = models.resnet20(), tmp_path / f"mine{suffix}"
     torch.save(model.state_dict(), path) if suffix == ".pth" else save_file(model.state_dict(), path)
     loaded = models.resnet20(weights=str(path))
-    assert all(
-        torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True)
-    )
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), loaded.state_dict().values(), strict=True))
     assert not loaded.training
 
 

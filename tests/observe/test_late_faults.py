@@ -42,9 +42,7 @@ def found(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     return [(finding.code, finding.step) for finding in judge(collect(session)).findings]
 
 
-def test_training_that_stays_in_eval_mode_after_the_first_evaluation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_that_stays_in_eval_mode_after_the_first_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(EPOCHS.replace("BEGIN", "pass"), tmp_path, monkeypatch) == [("MOD001", 50)]
     assert found(EPOCHS.replace("BEGIN", "model.train()"), tmp_path, monkeypatch) == []
 
@@ -73,9 +71,7 @@ for epoch in range(10):
 WARM_STEP = "schedule.step()"
 
 
-def test_a_warm_up_in_batches_that_is_advanced_each_epoch_never_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_warm_up_in_batches_that_is_advanced_each_epoch_never_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     late = WARM.replace("BATCH", "pass").replace("EPOCH", WARM_STEP)
     assert found(late, tmp_path, monkeypatch) == [("OPT007", 400)]
     assert found(WARM.replace("BATCH", WARM_STEP).replace("EPOCH", ""), tmp_path, monkeypatch) == []
@@ -223,9 +219,7 @@ for _ in range(12):
 """
 
 
-def test_of_several_optimizers_the_one_is_named_that_holds_the_neighbours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_several_optimizers_the_one_is_named_that_holds_the_neighbours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(BOTH)
     session = Session()
@@ -278,9 +272,7 @@ for step in range(40):
 """
 
 
-def test_an_encoder_may_collect_the_gradients_of_several_losses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_encoder_may_collect_the_gradients_of_several_losses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(HEADS, tmp_path, monkeypatch) == []
 
 

@@ -28,10 +28,29 @@ from torchclinic.report.model import Finding
 
 F = nn.functional
 REMEDIED = [
-    "WIR001", "WIR002", "WIR003", "WIR005", "WIR010", "LOS001", "LOS002", "LOS003",
-    "INI001", "INI002", "INI003", "INI004", "INI005", "INI006", "OPT001", "OPT002",
-    "MOD001", "MOD002", "MOD006", "DAT001", "GRA002", "SHP001",
-]  # fmt: skip
+    "WIR001",
+    "WIR002",
+    "WIR003",
+    "WIR005",
+    "WIR010",
+    "LOS001",
+    "LOS002",
+    "LOS003",
+    "INI001",
+    "INI002",
+    "INI003",
+    "INI004",
+    "INI005",
+    "INI006",
+    "OPT001",
+    "OPT002",
+    "MOD001",
+    "MOD002",
+    "MOD006",
+    "DAT001",
+    "GRA002",
+    "SHP001",
+]
 
 
 def problem(rows: int = 640) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -505,14 +524,7 @@ def test_remedies_come_in_the_order_of_the_findings_and_candidates_only_without_
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.floats(0.1, 30),
-    st.floats(0.0001, 1),
-    st.integers(1, 2000),
-    st.integers(1, 4),
-    st.floats(5, 100),
-    st.integers(1, 2),
-)
+@given(st.floats(0.1, 30), st.floats(0.0001, 1), st.integers(1, 2000), st.integers(1, 4), st.floats(5, 100), st.integers(1, 2))
 def test_a_plan_fits_its_time_or_is_refused(setup, each, backwards, count, seconds, width):
     first = Trial(backwards=backwards, first_seconds=setup, seconds=setup + each * backwards)
     plan = make_plan([Attempt("X", Change)] * count, first, seconds, width)

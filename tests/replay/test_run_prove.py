@@ -27,9 +27,7 @@ for epoch in range(2):
         loss.backward()
         optimizer.step()
 """
-UNCLEARED = (
-    SOFTMAX.replace(", nn.Softmax(1)", "").replace("        optimizer.zero_grad()\n", "").replace("lr=0.1", "lr=0.5")
-)
+UNCLEARED = SOFTMAX.replace(", nn.Softmax(1)", "").replace("        optimizer.zero_grad()\n", "").replace("lr=0.1", "lr=0.5")
 LOADED = SOFTMAX.replace(
     "    for pick in torch.randperm(640).split(32):\n",
     "    data = torch.utils.data.TensorDataset(torch.arange(640))\n"
@@ -65,9 +63,7 @@ def attempt(name: str, code: str = "") -> Attempt:
     return Attempt(code, changes()[name])
 
 
-def test_a_missing_zero_grad_is_proved_and_the_report_says_so(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_zero_grad_is_proved_and_the_report_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "report.html"
     code, report = prove(tmp_path, UNCLEARED, "--html", str(page))
     proof = report["proofs"][0]
@@ -117,9 +113,7 @@ def test_arguments_relative_files_main_guard_and_output_are_as_in_the_run(
     monkeypatch.setenv("PYTHONPATH", str(Path("src").resolve()))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "seen.txt").write_text("1")
-    body = (
-        "import os\nwith open('log.txt', 'a') as log: log.write(os.environ.get('TORCHCLINIC_PROVING', '0'))\n" + LOADED
-    )
+    body = "import os\nwith open('log.txt', 'a') as log: log.write(os.environ.get('TORCHCLINIC_PROVING', '0'))\n" + LOADED
     (tmp_path / "body.py").write_text(body)
     _, report = prove(tmp_path, GUARDED, "--max-steps", "35", arguments=("--flag", "7"))
     assert report["replay"]["backwards"] <= 35
@@ -158,9 +152,7 @@ def test_a_script_that_fails_only_when_run_again_gets_one_line_that_says_so(tmp_
 
 
 def test_replays_keep_to_their_time_and_loader_workers_and_sleepers_end_with_them(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(
-        SOFTMAX.replace("loss.backward()", "loss.backward(); import time; time.sleep(0.05)")
-    )
+    (tmp_path / "train.py").write_text(SOFTMAX.replace("loss.backward()", "loss.backward(); import time; time.sleep(0.05)"))
     around = Surroundings.now(Target(str(tmp_path / "train.py")))
     found = prove_script(around, [attempt("logits", "LOS001")], seconds=8)
     assert found.seconds < 8 + 25  # the start of a process that loads torch on a busy machine, and the grace at the end

@@ -157,14 +157,7 @@ def test_steps_are_walked_by_keyboard_and_by_buttons(browser, folder):
         assert shown() == [0]
         page.get_by_role("button", name="Next").click()
         assert shown() == [1]
-        for key, expected in (
-            ("ArrowRight", 2),
-            ("ArrowRight", 2),
-            ("ArrowLeft", 1),
-            ("Home", 0),
-            ("End", 2),
-            ("Home", 0),
-        ):
+        for key, expected in (("ArrowRight", 2), ("ArrowRight", 2), ("ArrowLeft", 1), ("Home", 0), ("End", 2), ("Home", 0)):
             page.keyboard.press(key)
             assert shown() == [expected], key
             assert position.inner_text() == f"Step {expected + 1} of 3"

@@ -247,9 +247,7 @@ def test_a_strip_keeps_the_largest_and_the_first_trouble():
 
 
 @settings(deadline=None)
-@given(
-    st.dictionaries(st.text(max_size=5), st.lists(st.tuples(st.integers(0, 10**6), any_float), max_size=10), max_size=3)
-)
+@given(st.dictionaries(st.text(max_size=5), st.lists(st.tuples(st.integers(0, 10**6), any_float), max_size=10), max_size=3))
 def test_any_course_has_a_strip(series):
     figure = strip_heat_map("t", series)
     assert ElementTree.fromstring(figure.svg).tag == SVG + "svg"

@@ -88,11 +88,7 @@ def test_no_style_attribute_no_handler_no_address():
 
 
 def test_fragments_bring_no_script():
-    for fragment in (
-        report_fragment(full_report()),
-        figure_fragment(figures()[0]),
-        table_fragment(Table(("a",), ((1,),))),
-    ):
+    for fragment in (report_fragment(full_report()), figure_fragment(figures()[0]), table_fragment(Table(("a",), ((1,),)))):
         assert "script" not in Page(fragment).tags
         assert fragment.lstrip().startswith('<div class="torchclinic">')
     assert full_report()._repr_html_() == report_fragment(full_report())
@@ -136,16 +132,7 @@ def test_the_three_lists_are_never_left_out():
 def test_a_finding_shows_all_that_is_known():
     finding = Finding("WIR001", "n", "error", "msg", "fc1", "a.py:3", 7, {"norm": 2.5}, "do `x`", 1, ("WIR002",))
     text = Page(report_page(Report("t", findings=(finding,)))).text
-    for part in (
-        "Error",
-        "WIR001",
-        "first cause",
-        "fc1 · a.py:3 · step 7",
-        "msg",
-        "norm2.5",
-        "fixdo x",
-        "follows fromWIR002",
-    ):
+    for part in ("Error", "WIR001", "first cause", "fc1 · a.py:3 · step 7", "msg", "norm2.5", "fixdo x", "follows fromWIR002"):
         assert part in text, part
 
 

@@ -128,6 +128,4 @@ def test_json_survives_nan_and_infinity_anywhere():
 
 def test_data_of_a_lab_stands_beside_the_fixed_keys():
     assert Report("t", data={"lab": "x"}).to_dict()["lab"] == "x"
-    assert Report("t", not_checked=(NotChecked("C", "why"),)).to_dict()["not_checked"] == [
-        {"code": "C", "reason": "why"}
-    ]
+    assert Report("t", not_checked=(NotChecked("C", "why"),)).to_dict()["not_checked"] == [{"code": "C", "reason": "why"}]

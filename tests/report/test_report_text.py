@@ -109,13 +109,7 @@ def test_unequal_values_never_read_the_same(value, difference):
 
 @pytest.mark.parametrize(
     ("relation", "tolerance", "expected"),
-    [
-        ("==", 0.0, "2 s"),
-        ("≈", 0.1, "2 ± 0.1 s"),
-        ("≥", 0.0, "≥ 2 s"),
-        ("≥", 0.1, "≥ 2 − 0.1 s"),
-        ("<", 0.1, "< 2 + 0.1 s"),
-    ],
+    [("==", 0.0, "2 s"), ("≈", 0.1, "2 ± 0.1 s"), ("≥", 0.0, "≥ 2 s"), ("≥", 0.1, "≥ 2 − 0.1 s"), ("<", 0.1, "< 2 + 0.1 s")],
 )
 def test_expectation_says_what_the_relation_allows(relation, tolerance, expected):
     assert expectation(Claim("id", "s", 2, 2, relation, tolerance, "s")) == expected

@@ -80,12 +80,7 @@ def test_lines_as_people_write_them(tmp_path: Path, code: str, line: str, correc
 
 @pytest.mark.parametrize(
     ("code", "line"),
-    [
-        ("LOS001", "loss = step(batch)"),
-        ("WIR001", "trainer.fit()"),
-        ("OPT001", "opt = Adam(p, lr=rate)"),
-        ("NUM001", "x = 1"),
-    ],
+    [("LOS001", "loss = step(batch)"), ("WIR001", "trainer.fit()"), ("OPT001", "opt = Adam(p, lr=rate)"), ("NUM001", "x = 1")],
 )
 def test_where_the_remedy_is_not_on_that_line_none_is_given(tmp_path: Path, code: str, line: str) -> None:
     assert written(tmp_path, code, line) == ""

@@ -237,9 +237,7 @@ for s in range(60):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_nothing_is_found_and_everything_is_observed(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_found_and_everything_is_observed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(HEAD + SCRIPTS[name])
     session = Session()

@@ -115,9 +115,7 @@ class Between(nn.Module):
         (lambda h: h.sort(1).values, False),
     ],
 )
-def test_layers_are_one_matrix_where_nothing_between_them_bends(
-    between: Callable[[Tensor], Tensor], linear: bool
-) -> None:
+def test_layers_are_one_matrix_where_nothing_between_them_bends(between: Callable[[Tensor], Tensor], linear: bool) -> None:
     found = list(mod008_linear_network.check(propagation(Between(between), torch.randn(20, 8))))
     assert len(found) == linear
 
@@ -131,11 +129,7 @@ def test_a_bottleneck_restricts_the_rank_and_is_left_alone() -> None:
 class Heads(nn.Module):
     def __init__(self, hidden: nn.Module) -> None:
         super().__init__()
-        self.body, self.mean, self.spread = (
-            nn.Sequential(nn.Linear(12, 12), hidden),
-            nn.Linear(12, 12),
-            nn.Linear(12, 12),
-        )
+        self.body, self.mean, self.spread = (nn.Sequential(nn.Linear(12, 12), hidden), nn.Linear(12, 12), nn.Linear(12, 12))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         hidden = self.body(x)

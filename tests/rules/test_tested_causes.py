@@ -10,9 +10,12 @@ def finding(code: str, rank: int, causes: tuple[str, ...] = (), severity: str = 
 
 def order(effects: dict[str, float]) -> list[tuple[str, int]]:
     found = (
-        finding("LOS001", 1), finding("WIR005", 2), finding("OPT001", 3), finding("ACT003", 4, ("LOS001",)),
+        finding("LOS001", 1),
+        finding("WIR005", 2),
+        finding("OPT001", 3),
+        finding("ACT003", 4, ("LOS001",)),
         finding("SHP006", 5, severity="info"),
-    )  # fmt: skip
+    )
     return [(f.code, f.rank) for f in confirmed_first(Verdict(found, (), ()), effects).findings]
 
 
@@ -21,9 +24,7 @@ def test_without_a_confirmed_remedy_nothing_moves() -> None:
 
 
 def test_the_most_effective_remedy_names_the_first_cause_and_ranks_are_counted_anew() -> None:
-    assert order({"WIR005": 0.2, "OPT001": 0.7}) == [
-        ("OPT001", 1), ("WIR005", 2), ("LOS001", 3), ("ACT003", 4), ("SHP006", 5),
-    ]  # fmt: skip
+    assert order({"WIR005": 0.2, "OPT001": 0.7}) == [("OPT001", 1), ("WIR005", 2), ("LOS001", 3), ("ACT003", 4), ("SHP006", 5)]
 
 
 def test_a_consequence_and_a_note_do_not_become_causes() -> None:

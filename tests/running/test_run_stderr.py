@@ -106,7 +106,7 @@ nn.Module.__init__(net, 3)
 """,
     "hook": "sys.excepthook = lambda kind, error, tb: print(kind, len(traceback.extract_tb(tb)), file=sys.stderr)\n"
     "step()\nnet(torch.zeros(2, 5))\n",
-}  # fmt: skip
+}
 OURS = ("torchclinic explains:", "torchclinic run")
 
 

@@ -104,9 +104,7 @@ def test_dry_run_changes_nothing_and_says_what_a_run_would_do():
 
 def test_frozen_shared_and_trained_weights_are_kept():
     torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 50), nn.Linear(50, 50)
-    )
+    model = nn.Sequential(nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 50), nn.ReLU(), nn.Linear(50, 50), nn.Linear(50, 50))
     model[0].requires_grad_(False)
     model[4].weight = model[2].weight
     with torch.no_grad():
@@ -138,10 +136,16 @@ def test_a_network_that_has_been_trained_is_kept():
 @pytest.mark.parametrize(
     "draw",
     [
-        nn.init.kaiming_uniform_, nn.init.xavier_normal_, nn.init.orthogonal_, nn.init.zeros_, nn.init.trunc_normal_,
-        lambda w: nn.init.constant_(w, 0.3), lambda w: nn.init.normal_(w).abs_(), lambda w: nn.init.uniform_(w).neg_(),
+        nn.init.kaiming_uniform_,
+        nn.init.xavier_normal_,
+        nn.init.orthogonal_,
+        nn.init.zeros_,
+        nn.init.trunc_normal_,
+        lambda w: nn.init.constant_(w, 0.3),
+        lambda w: nn.init.normal_(w).abs_(),
+        lambda w: nn.init.uniform_(w).neg_(),
     ],
-)  # fmt: skip
+)
 def test_every_initialization_looks_fresh(draw):
     torch.manual_seed(0)
     weight = torch.empty(128, 96)
@@ -202,9 +206,13 @@ def test_a_model_that_cannot_be_traced_falls_back_and_says_so():
 
 @pytest.mark.parametrize(
     ("model", "scheme", "message"),
-    [(nn.Linear(2, 2), "kaiming", "schemes are"), (nn.ReLU(), "auto", "no weight"), (nn.LazyLinear(2), "auto", "lazy"),
-     (nn.Linear(2, 2), "lsuv", "batch")],
-)  # fmt: skip
+    [
+        (nn.Linear(2, 2), "kaiming", "schemes are"),
+        (nn.ReLU(), "auto", "no weight"),
+        (nn.LazyLinear(2), "auto", "lazy"),
+        (nn.Linear(2, 2), "lsuv", "batch"),
+    ],
+)
 def test_bad_requests_get_one_clear_sentence(model, scheme, message):
     with pytest.raises(InputError, match=message):
         tc.initialize(model, scheme)

@@ -168,10 +168,7 @@ def test_two_candidates_are_named_and_the_user_is_asked_whatever_the_mode(traini
 def test_two_names_without_a_trace_are_asked_about():
     with pytest.raises(InputError, match="classifier and score"):
         tc.replace_head(Transformer(second=True), 2)
-    assert (
-        tc.replace_head(Transformer(second=True), 2, example={"input_ids": torch.zeros(1, 2).long()}).path
-        == "classifier"
-    )
+    assert tc.replace_head(Transformer(second=True), 2, example={"input_ids": torch.zeros(1, 2).long()}).path == "classifier"
 
 
 def test_counts_of_classes_kept_as_attributes_follow():
@@ -185,9 +182,7 @@ def test_counts_of_classes_kept_as_attributes_follow():
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_dtype_bias_and_mode_stay_and_the_new_head_trains(bias, dtype):
-    model = (
-        nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 10, bias=bias)).to(dtype).eval().requires_grad_(False)
-    )
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 10, bias=bias)).to(dtype).eval().requires_grad_(False)
     new = tc.replace_head(model, 3).new
     assert new.weight.dtype == dtype
     assert (new.bias is not None) is bias

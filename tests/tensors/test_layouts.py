@@ -41,10 +41,7 @@ def test_the_benchmark_can_disagree():
 
 
 @settings(max_examples=300, deadline=None)
-@given(
-    terms=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 4)), max_size=4),
-    target=st.integers(-5, 300),
-)
+@given(terms=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 4)), max_size=4), target=st.integers(-5, 300))
 def test_reachable_matches_listing_every_sum(terms, target):
     sums = {
         sum(c * x for (c, _), x in zip(terms, values, strict=True))
@@ -183,12 +180,7 @@ def test_explain_works_on_unusual_tensors():
 
 @pytest.mark.filterwarnings("ignore")
 def test_explain_says_in_a_sentence_what_has_no_strides():
-    for tensor in (
-        torch.eye(3).to_sparse(),
-        torch.eye(3).to_sparse_csr(),
-        _nested(torch.strided),
-        _nested(torch.jagged),
-    ):
+    for tensor in (torch.eye(3).to_sparse(), torch.eye(3).to_sparse_csr(), _nested(torch.strided), _nested(torch.jagged)):
         explained = tc.explain(tensor)
         assert explained.stride is None
         assert "strides" in explained.notes[0]
@@ -232,9 +224,7 @@ def test_broadcast_warns_of_the_dangerous_ones_only():
     assert tc.explain_broadcast(torch.empty(1, 1), torch.empty(1)).warnings == []
 
 
-DTYPES = st.sampled_from(
-    [torch.bool, torch.uint8, torch.int64, torch.float16, torch.float32, torch.float64, torch.cfloat]
-)
+DTYPES = st.sampled_from([torch.bool, torch.uint8, torch.int64, torch.float16, torch.float32, torch.float64, torch.cfloat])
 
 
 @settings(max_examples=200, deadline=None)

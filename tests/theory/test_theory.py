@@ -17,11 +17,34 @@ N = 400_000  # draws of each Monte-Carlo twin
 Z = 4.0  # a twin strays this far by chance once in 16,000 runs; the seed is fixed
 
 ACTIVATIONS = [
-    nn.CELU(), nn.ELU(), nn.GELU(), nn.GELU("tanh"), nn.Hardshrink(), nn.Hardsigmoid(), nn.Hardswish(), nn.Hardtanh(),
-    nn.Identity(), nn.LeakyReLU(0.2), nn.LogSigmoid(), nn.Mish(), nn.PReLU(), nn.PReLU(3), nn.ReLU(), nn.ReLU6(),
-    nn.RReLU(), nn.RReLU().eval(), nn.SELU(), nn.SiLU(), nn.Sigmoid(), nn.Softplus(), nn.Softshrink(), nn.Softsign(),
-    nn.Tanh(), nn.Tanhshrink(), nn.Threshold(0.1, 20.0),
-]  # fmt: skip
+    nn.CELU(),
+    nn.ELU(),
+    nn.GELU(),
+    nn.GELU("tanh"),
+    nn.Hardshrink(),
+    nn.Hardsigmoid(),
+    nn.Hardswish(),
+    nn.Hardtanh(),
+    nn.Identity(),
+    nn.LeakyReLU(0.2),
+    nn.LogSigmoid(),
+    nn.Mish(),
+    nn.PReLU(),
+    nn.PReLU(3),
+    nn.ReLU(),
+    nn.ReLU6(),
+    nn.RReLU(),
+    nn.RReLU().eval(),
+    nn.SELU(),
+    nn.SiLU(),
+    nn.Sigmoid(),
+    nn.Softplus(),
+    nn.Softshrink(),
+    nn.Softsign(),
+    nn.Tanh(),
+    nn.Tanhshrink(),
+    nn.Threshold(0.1, 20.0),
+]
 
 
 def draws(n: int = N) -> torch.Tensor:
@@ -138,9 +161,7 @@ def test_fixed_points_are_fixed():
     found = theory.fixed_point("tanh", 2.0, 0.05)
     phi = theory.activation("tanh")
     assert 2.0 * theory.mean_square(phi, found.q_star) + 0.05 == pytest.approx(found.q_star, rel=1e-9)
-    assert theory.correlation_map("tanh", found.q_star, found.c_star, 2.0, 0.05) == pytest.approx(
-        found.c_star, abs=1e-5
-    )
+    assert theory.correlation_map("tanh", found.q_star, found.c_star, 2.0, 0.05) == pytest.approx(found.c_star, abs=1e-5)
 
 
 def test_correlation_map_of_relu_has_the_arc_cosine_form():

@@ -70,19 +70,9 @@ def test_sharing_keeps_parameters_buffers_and_their_names(alone):
 
 
 def torchrun(*arguments: str) -> str:
-    launcher = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node=2",
-        "-m",
-        "torchclinic",
-    ]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "torchclinic"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
-    done = subprocess.run(
-        [*launcher, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = subprocess.run([*launcher, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -54,11 +54,7 @@ def test_an_ensemble_is_bit_reproducible_and_leaves_the_models_alone():
 
 @pytest.mark.parametrize(
     ("models", "lr", "message"),
-    [
-        ([], 0.1, "No models"),
-        (networks(2), [0.1], "1 learning rates for 2"),
-        ([*networks(1), nn.Linear(6, 3)], 0.1, "differ"),
-    ],
+    [([], 0.1, "No models"), (networks(2), [0.1], "1 learning rates for 2"), ([*networks(1), nn.Linear(6, 3)], 0.1, "differ")],
 )
 def test_what_cannot_be_stacked_is_refused(models, lr, message):
     with pytest.raises(InputError, match=message):
@@ -90,9 +86,7 @@ def test_without_ray_the_message_says_what_to_install():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install torchclinic[ray]"
-)
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install torchclinic[ray]")
 def test_a_sweep_on_two_ray_workers_gives_the_same_bits():
     tasks = [SweepTask(phi, 4, width=8, batch=16, steps=3) for phi in ACTIVATIONS]
     assert repr(sweep(run_cell, tasks, backend="ray", workers=2)) == repr(sweep(run_cell, tasks))

@@ -12,16 +12,7 @@ from torch.nn import functional as F
 from torchclinic.data import load_mnist, normalize
 from torchclinic.errors import InputError
 from torchclinic.models import MODELS, build
-from torchclinic.training import (
-    RECIPES,
-    Callback,
-    Recipe,
-    TensorBatches,
-    build_optimizer,
-    calibration_error,
-    evaluate,
-    fit,
-)
+from torchclinic.training import RECIPES, Callback, Recipe, TensorBatches, build_optimizer, calibration_error, evaluate, fit
 from torchclinic.training.batches import MAX_SHIFT, mix_seeds, shift
 from torchclinic.training.evaluation import summarize
 

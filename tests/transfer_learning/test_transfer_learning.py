@@ -54,9 +54,7 @@ def test_each_method_trains_what_it_says(backbone, outcomes):
     assert [outcome.method for outcome in outcomes] == ["scratch", "frozen", "fine-tuned"]
     everything = sum(p.numel() for p in resnet20(num_classes=2).parameters())
     assert (scratch.trained, frozen.trained, tuned.trained) == (everything, 130, everything)
-    trained = {
-        name for name, t in frozen.model.state_dict().items() if not torch.equal(t, backbone.state[name].float())
-    }
+    trained = {name for name, t in frozen.model.state_dict().items() if not torch.equal(t, backbone.state[name].float())}
     assert trained == {"fc.weight", "fc.bias"}
     assert frozen.proof.ok
     assert set(frozen.proof.changed) == trained

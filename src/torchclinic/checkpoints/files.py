@@ -109,9 +109,7 @@ def _read_archive(data: memoryview) -> Content:
     roots = [name.removesuffix("data.pkl") for name in entries if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(roots) != 1:
         found = ", ".join(list(entries)[:3]) or "nothing"
-        raise CheckpointError(
-            f"The zip archive has {len(roots)} data.pkl (it holds {found[:120]}); it is no checkpoint."
-        )
+        raise CheckpointError(f"The zip archive has {len(roots)} data.pkl (it holds {found[:120]}); it is no checkpoint.")
     root = roots[0]
     reader, referred = _reader(read_content(data, entries[f"{root}data.pkl"]))
     value = reader.read()
@@ -191,8 +189,6 @@ def _legacy_places(
         size = ITEM_SIZES[wanted[key].dtype] if key in wanted else 1
         if position + numel * size > len(data):
             rest = max(0, len(data) - position)
-            raise CheckpointError(
-                f"The file is truncated: storage {key[:80]!r} has {rest:,} of {numel * size:,} bytes."
-            )
+            raise CheckpointError(f"The file is truncated: storage {key[:80]!r} has {rest:,} of {numel * size:,} bytes.")
         yield key, Place(position, numel * size)
         position += numel * size

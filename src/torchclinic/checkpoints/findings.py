@@ -20,16 +20,12 @@ def foreign(scans: Sequence[Scan]) -> dict[str, str]:
     return {printable(str(name)): reason(name, called) for name, called in met.items()}
 
 
-def find_oddities(
-    scans: Sequence[Scan], tensors: Mapping[str, TensorEntry], aliases: Sequence[Sequence[str]]
-) -> Iterator[Finding]:
+def find_oddities(scans: Sequence[Scan], tensors: Mapping[str, TensorEntry], aliases: Sequence[Sequence[str]]) -> Iterator[Finding]:
     yield from _foreign_globals(scans)
     yield from _odd_values(tensors)
     for scan in scans:
         if scan.damaged:
-            message = (
-                f"{len(scan.damaged)} storages of {scan.path.name} do not fit their checksum: {_few(scan.damaged)}."
-            )
+            message = f"{len(scan.damaged)} storages of {scan.path.name} do not fit their checksum: {_few(scan.damaged)}."
             yield Finding("CKP003", "damaged-storage", "error", message, fix="Fetch the file again.")
         wasted = sum(scan.wasted.values())
         if wasted:

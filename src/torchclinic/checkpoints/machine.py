@@ -81,9 +81,7 @@ class Machine:
         piece = self.data[self.position : self.position + count]
         if len(piece) < count:
             missing = count - len(piece)
-            raise CheckpointError(
-                f"The pickle stream is truncated at byte {self.position:,}: {missing:,} bytes missing."
-            )
+            raise CheckpointError(f"The pickle stream is truncated at byte {self.position:,}: {missing:,} bytes missing.")
         self.position += count
         return piece
 

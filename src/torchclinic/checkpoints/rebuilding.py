@@ -67,10 +67,7 @@ def rebuild(call: Call) -> Any:
             return _tensor(s, o, z, t, TORCH_NAMES.get(dtype, s.dtype), grad is True)
         case "torch._utils._rebuild_qtensor", (StorageRef() as s, o, z, t, *_):
             return _tensor(s, o, z, t, s.dtype, False)
-        case (
-            "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state",
-            (TensorRef() as t, grad, *_),
-        ):
+        case ("torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state", (TensorRef() as t, grad, *_)):
             return TensorRef(t.storage, t.offset, t.shape, t.stride, t.dtype, grad is True, parameter=True)
         case "torch._tensor._rebuild_from_type_v2", (Global() as function, _, tuple(inner), *_):
             return rebuild(Call(function, inner))
@@ -83,9 +80,7 @@ def _tensor(storage: StorageRef, offset: Any, shape: Any, stride: Any, dtype: st
     for what, values in (("shape", shape), ("stride", stride)):
         whole = isinstance(values, tuple) and all(isinstance(v, int) and 0 <= v <= LARGEST for v in values)
         if not whole or len(values) > MOST_DIMS:
-            raise CheckpointError(
-                f"A tensor in storage {storage.key[:80]!r} has an impossible {what}, {_short(values)}."
-            )
+            raise CheckpointError(f"A tensor in storage {storage.key[:80]!r} has an impossible {what}, {_short(values)}.")
     if len(shape) != len(stride) or not isinstance(offset, int) or not 0 <= offset <= LARGEST:
         raise CheckpointError(f"A tensor in storage {storage.key[:80]!r} has an impossible layout.")
     scale = ITEM_SIZES[storage.dtype]

@@ -66,9 +66,7 @@ def _check_place(name: str, tensor: TensorRef, storages: Mapping[str, Place]) ->
     if place is None:
         raise CheckpointError(f"Storage {tensor.storage.key[:80]!r} of {name!r} is missing from the file.")
     if place.nbytes < tensor.storage.nbytes:
-        raise CheckpointError(
-            f"Storage of {name!r} has {place.nbytes:,} of {tensor.storage.nbytes:,} bytes; it is cut off."
-        )
+        raise CheckpointError(f"Storage of {name!r} has {place.nbytes:,} of {tensor.storage.nbytes:,} bytes; it is cut off.")
 
 
 def _entry(name: str, tensor: TensorRef, content: Content, path: Path, values: Values | None) -> TensorEntry:
@@ -93,9 +91,7 @@ def _entry(name: str, tensor: TensorRef, content: Content, path: Path, values: V
     )
 
 
-def _judge(
-    data: memoryview, content: Content, named: Mapping[str, TensorRef], limit: int
-) -> tuple[dict[TensorRef, Values], int]:
+def _judge(data: memoryview, content: Content, named: Mapping[str, TensorRef], limit: int) -> tuple[dict[TensorRef, Values], int]:
     """What the elements of each tensor are, and how many tensors were not looked at."""
     judged: dict[TensorRef, Values] = {}
     skipped: set[TensorRef] = set()

@@ -78,9 +78,7 @@ def _part(key: str, item: Any) -> str:
 
 
 def _is_optimizer(value: Any) -> bool:
-    return isinstance(value, Pairs) and {"state", "param_groups"} <= {
-        key for key, _ in value.items if isinstance(key, str)
-    }
+    return isinstance(value, Pairs) and {"state", "param_groups"} <= {key for key, _ in value.items if isinstance(key, str)}
 
 
 def _is_module(value: Any) -> bool:

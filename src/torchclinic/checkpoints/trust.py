@@ -15,7 +15,7 @@ _OWN = frozenset(
     torch._utils._rebuild_meta_tensor_no_storage torch._utils._rebuild_wrapper_subclass
     torch._utils._rebuild_device_tensor_from_numpy torch._utils._rebuild_device_tensor_from_cpu_tensor
     """.split()
-)  # fmt: skip
+)
 _OWN |= {f"torch.{name}" for name in (*ITEM_SIZES, *STORAGES, *TORCH_NAMES)}
 _OWN |= {f"torch.storage.{name}" for name in (*STORAGES, "UntypedStorage", "TypedStorage")}
 _OWN |= {"torch.per_tensor_affine", "torch.per_channel_affine", "torch.FloatTensor", "torch.LongTensor"}
@@ -28,10 +28,8 @@ _POWERFUL = frozenset(
     requests http ftplib smtplib tempfile pathlib io pip site operator functools types marshal timeit cProfile
     profile pdb bdb doctest unittest copyreg inspect linecache zipimport pkgutil signal atexit
     """.split()
-)  # fmt: skip
-_POWERFUL_TORCH = (
-    "torch.hub", "torch.load", "torch.serialization", "torch.utils.cpp_extension", "torch.ops", "torch.jit",
-)  # fmt: skip
+)
+_POWERFUL_TORCH = ("torch.hub", "torch.load", "torch.serialization", "torch.utils.cpp_extension", "torch.ops", "torch.jit")
 
 
 def is_own(name: Global) -> bool:

@@ -48,10 +48,20 @@ _SMALL = {
     "float8_e8m0fnu": _Bits("u1", 0x00, None, None, 0xFF),
 }
 _LARGE = {
-    "float64": "f8", "float32": "f4", "complex64": "f4", "complex128": "f8",
-    "int64": "i8", "int32": "i4", "int16": "i2", "int8": "i1",
-    "uint64": "u8", "uint32": "u4", "uint16": "u2", "uint8": "u1", "bool": "u1",
-}  # fmt: skip
+    "float64": "f8",
+    "float32": "f4",
+    "complex64": "f4",
+    "complex128": "f8",
+    "int64": "i8",
+    "int32": "i4",
+    "int16": "i2",
+    "int8": "i1",
+    "uint64": "u8",
+    "uint32": "u4",
+    "uint16": "u2",
+    "uint8": "u1",
+    "bool": "u1",
+}
 JUDGED = frozenset((*_SMALL, *_LARGE))
 
 

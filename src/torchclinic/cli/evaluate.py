@@ -16,12 +16,7 @@ from torchclinic.cli.output import report_options, write_report
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
 @report_options
 def command(
-    run: Path,
-    data: Literal["subset", "mnist"],
-    data_dir: Path | None,
-    device: str,
-    json_file: Path | None,
-    html_file: Path | None,
+    run: Path, data: Literal["subset", "mnist"], data_dir: Path | None, device: str, json_file: Path | None, html_file: Path | None
 ) -> int:
     """Test the model trained in RUN: accuracy, confusion, precision and recall by class, calibration."""
     from torchclinic.data import load_mnist

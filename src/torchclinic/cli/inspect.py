@@ -113,9 +113,7 @@ def _joined(report: Report, compared: "Sequence[Comparison]") -> Report:
 
 
 def _together(reports: Sequence[Report]) -> Report:
-    sections = [
-        Section(f"{report.title}: {section.title}", section.blocks) for report in reports for section in report.sections
-    ]
+    sections = [Section(f"{report.title}: {section.title}", section.blocks) for report in reports for section in report.sections]
     return Report(
         title=f"{len(reports)} checkpoints",
         summary=" ".join(report.summary for report in reports),

@@ -17,9 +17,7 @@ from torchclinic.report.results import Report
 @click.option("--data", type=click.Choice(["subset", "mnist"]), default="subset", help="Embedded subset or full MNIST.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder that holds mnist/ (or TORCHCLINIC_DATA).")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder for an index page, one page per lab, and report.json."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for an index page, one page per lab, and report.json.")
 @click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Labs at a time, when all run.")
 @report_options
 def command(

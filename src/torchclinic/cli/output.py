@@ -21,12 +21,7 @@ def report_options(function: Function) -> Function:
     for name, what in (("html", "as one page"), ("json", "as JSON")):
         path = click.Path(dir_okay=False, path_type=Path)
         option = click.option(
-            f"--{name}",
-            f"{name}_file",
-            type=path,
-            metavar="FILE",
-            callback=_require_folder,
-            help=f"Write the report {what}.",
+            f"--{name}", f"{name}_file", type=path, metavar="FILE", callback=_require_folder, help=f"Write the report {what}."
         )
         function = option(function)
     return function

@@ -31,9 +31,7 @@ def launch_options(function: Function) -> Function:
     for decorate in (
         click.argument("script", nargs=-1, type=click.UNPROCESSED, required=True, metavar="SCRIPT [ARGS]..."),
         click.option("--fail-on", type=click.Choice(list(LEVELS)), default="error", show_default=True),
-        click.option(
-            "--ignore", metavar="CODES", default="", help="Rules to leave out, by code or beginning of a code."
-        ),
+        click.option("--ignore", metavar="CODES", default="", help="Rules to leave out, by code or beginning of a code."),
         click.option("--select", metavar="CODES", default="", help="Rules to ask, by code or beginning of a code."),
         click.option("--format", "style", type=click.Choice(["text", "json", "github"]), default="text"),
         click.option("-m", "is_module", is_flag=True, help="SCRIPT is the name of a module, as in python -m."),
@@ -48,9 +46,7 @@ def launch_options(function: Function) -> Function:
 @click.option("--budget", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of time to spend.")
 @click.option("--max-steps", type=click.IntRange(min=1), help="Stop the script after this many optimizer steps.")
 @click.option("--prove", is_flag=True, help="Then run it again, with and without the remedies, and compare.")
-@click.option(
-    "--prove-seconds", type=click.FloatRange(min=5), default=50, show_default=True, help="Time for the proof, in all."
-)
+@click.option("--prove-seconds", type=click.FloatRange(min=5), default=50, show_default=True, help="Time for the proof, in all.")
 def command(
     script: tuple[str, ...],
     budget: float,
@@ -193,9 +189,7 @@ class Outputs:
         from torchclinic.rules.judging import confirmed_first
 
         if outcome.children:
-            session.state.limited(
-                f"{outcome.children} child processes were started; what happened in them was not observed"
-            )
+            session.state.limited(f"{outcome.children} child processes were started; what happened in them was not observed")
         found = diagnose(session, select=self.select, ignore=self.ignore)
         run, verdict = found.run, found.verdict
         self.failed = any(finding.severity in LEVELS[self.fail_on] for finding in verdict.findings)

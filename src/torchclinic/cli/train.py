@@ -10,21 +10,36 @@ from torchclinic.errors import InputError
 
 # Options that decide what a run computes: a resumed run has them already.
 RUN_OPTIONS = (
-    "model", "data", "seed", "precision", "compile", "patience", "batch_size", "learning_rate", "optimizer", "schedule",
-    "weight_decay", "label_smoothing", "augment",
-)  # fmt: skip
-RECIPE_OPTIONS = (
-    "epochs", "batch_size", "learning_rate", "optimizer", "schedule", "weight_decay", "label_smoothing", "augment",
-)  # fmt: skip
+    "model",
+    "data",
+    "seed",
+    "precision",
+    "compile",
+    "patience",
+    "batch_size",
+    "learning_rate",
+    "optimizer",
+    "schedule",
+    "weight_decay",
+    "label_smoothing",
+    "augment",
+)
+RECIPE_OPTIONS = ("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "weight_decay", "label_smoothing", "augment")
 
 
 @click.command("train")
 @click.option("--model", type=click.Choice(["mlp", "modern", "cnn"]), help="Network.  [default: modern]")
-@click.option("--data", metavar="subset|mnist|FOLDER", help="Embedded or full MNIST, or one folder of pictures per class "
-              "(with --backbone).  [default: subset]")  # fmt: skip
+@click.option(
+    "--data",
+    metavar="subset|mnist|FOLDER",
+    help="Embedded or full MNIST, or one folder of pictures per class (with --backbone).  [default: subset]",
+)
 @click.option("--backbone", metavar="NAME|FILE", help="Start from a trained network: resnet20, resnet18, a checkpoint.")
-@click.option("--freeze/--no-freeze", default=None, help="With --backbone: train its head only, or all of it.  "
-              "[default: both, and from scratch, compared]")  # fmt: skip
+@click.option(
+    "--freeze/--no-freeze",
+    default=None,
+    help="With --backbone: train its head only, or all of it.  [default: both, and from scratch, compared]",
+)
 @click.option("--image-size", type=int, help="With --backbone: side of the pictures in pixels.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder that holds mnist/ (or TORCHCLINIC_DATA).")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder: settings, and a checkpoint every epoch.")
@@ -37,8 +52,13 @@ RECIPE_OPTIONS = (
 @click.option("--weight-decay", type=float)
 @click.option("--label-smoothing", type=float)
 @click.option("--augment/--no-augment", default=None, help="Shift every picture by up to two pixels.")
-@click.option("--early-stopping", "patience", type=int, metavar="EPOCHS",
-              help="Hold out a tenth of the training images; stop after EPOCHS without improvement there.")  # fmt: skip
+@click.option(
+    "--early-stopping",
+    "patience",
+    type=int,
+    metavar="EPOCHS",
+    help="Hold out a tenth of the training images; stop after EPOCHS without improvement there.",
+)
 @click.option("--seed", type=int, help="[default: 0]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="bf16: autocast.  [default: fp32]")

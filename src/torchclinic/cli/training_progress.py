@@ -20,13 +20,7 @@ class Narrator(Callback):
     def __init__(self, settings: Settings, rank: int) -> None:
         self.rank = rank
         self.epochs = settings.recipe.epochs
-        columns = (
-            "{task.description}",
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            "{task.fields[figures]}",
-        )
+        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), "{task.fields[figures]}")
         parts = [TextColumn(column) if isinstance(column, str) else column for column in columns]
         quiet = rank > 0 or not sys.stderr.isatty()
         self.bar = Progress(*parts, console=Console(stderr=True), transient=True, disable=quiet)
@@ -36,9 +30,7 @@ class Narrator(Callback):
     def __enter__(self) -> None:
         self.bar.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.bar.stop()
 
     def step_done(self, progress: Training) -> None:

@@ -60,13 +60,7 @@ def train_on_folder(
         plan = replace(plan, scratch_epochs=epochs, head_epochs=epochs, fine_tune_epochs=epochs)
     methods: Sequence[str] = METHODS if freeze is None else ("frozen",) if freeze else ("fine-tuned",)
     outcomes = transfer(
-        start,
-        pictures,
-        methods,
-        seed=seed,
-        schedule=plan,
-        device=chosen,
-        listen=lambda method: click.echo(f"{method} …", err=True),
+        start, pictures, methods, seed=seed, schedule=plan, device=chosen, listen=lambda method: click.echo(f"{method} …", err=True)
     )
     report = transfer_report(start, pictures, outcomes)
     click.echo(str(report))

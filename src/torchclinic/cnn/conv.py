@@ -19,9 +19,7 @@ from torchclinic.cnn.geometry import Axis, Padding, conv_axes, output_shape
 from torchclinic.errors import InputError
 
 Method = Literal["strided", "loops", "im2col"]
-CACHE_NBYTES = (
-    2**21
-)  # windows are copied for the product in blocks of this size, which stay in a core's second-level cache
+CACHE_NBYTES = 2**21  # windows are copied for the product in blocks of this size, which stay in a core's second-level cache
 
 
 def conv2d(
@@ -107,11 +105,7 @@ def _im2col(view: Tensor, weight: Tensor, groups: int) -> Tensor:
     return (matrix @ columns).view(B, len(weight), H, W)
 
 
-_METHODS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
-    "strided": _strided,
-    "loops": _loops,
-    "im2col": _im2col,
-}
+_METHODS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {"strided": _strided, "loops": _loops, "im2col": _im2col}
 
 
 def _check(input: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> None:
@@ -133,6 +127,4 @@ def _check(input: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> N
         raise InputError(f"bias of shape {tuple(bias.shape)}: conv2d needs one value per filter, [{len(weight)}].")
     for name, tensor in (("weight", weight), ("bias", bias)):
         if tensor is not None and tensor.dtype != input.dtype:
-            raise InputError(
-                f"input is {input.dtype} and {name} is {tensor.dtype}; conv2d needs one dtype: convert one."
-            )
+            raise InputError(f"input is {input.dtype} and {name} is {tensor.dtype}; conv2d needs one dtype: convert one.")

@@ -88,9 +88,7 @@ def pool_axes(
     return rows, columns
 
 
-def output_shape(
-    size: tuple[int, int], axes: tuple[Axis, Axis], place: str, *, ceil_mode: bool = False
-) -> tuple[int, int]:
+def output_shape(size: tuple[int, int], axes: tuple[Axis, Axis], place: str, *, ceil_mode: bool = False) -> tuple[int, int]:
     """Rows and columns of the output, which must both be at least 1."""
     out = tuple(axis.output_size(n, ceil_mode=ceil_mode) for axis, n in zip(axes, size, strict=True))
     if min(out) < 1:

@@ -150,9 +150,7 @@ def _reduce(padded: Tensor, axis: Axis, dim: int, count: int) -> Tensor:
     return best
 
 
-def _maximum_with_index(
-    padded: Tensor, axes: tuple[Axis, Axis], out: tuple[int, int], input: Tensor
-) -> tuple[Tensor, Tensor]:
+def _maximum_with_index(padded: Tensor, axes: tuple[Axis, Axis], out: tuple[int, int], input: Tensor) -> tuple[Tensor, Tensor]:
     """Running maximum over the taps; `torch.where` sends the gradient to the winner alone."""
     W = input.shape[-1]
     plane = torch.arange(input.shape[-2] * W, device=input.device).view(input.shape[-2], W)

@@ -76,9 +76,7 @@ def pooling_steps(
     """One figure per output cell of a max pooling (or an average pooling): window, the winner (or the mean), output."""
     axes = pool_axes(kernel_size, stride, padding, 1, "pooling_steps")
     fill = 0.0 if average else float("-inf")
-    out = (
-        avg_pool2d(input, kernel_size, stride, padding) if average else max_pool2d(input, kernel_size, stride, padding)
-    )
+    out = avg_pool2d(input, kernel_size, stride, padding) if average else max_pool2d(input, kernel_size, stride, padding)
     view, padded = windows(input[None], axes, fill)[0], _padded(input, axes, fill)
     figures = []
     for c, y, x in _chosen(out, padded, cells):
@@ -108,12 +106,7 @@ class _Scene:
         C, H, W = self.padded.shape
         o, y, x = self.cell
         left = 12 + W * SIDE + GAP
-        width = (
-            left
-            + sum(parts[0].shape[1] * SIDE + GAP for _, parts, _ in grids)
-            + max(self.out.shape[2] * SIDE, 110)
-            + 12
-        )
+        width = left + sum(parts[0].shape[1] * SIDE + GAP for _, parts, _ in grids) + max(self.out.shape[2] * SIDE, 110) + 12
         band = H * SIDE + 24
         drawing = Drawing(max(width, 7 * len(ending) + 24), TOP + band * C + 34, title, ending)
         for c in range(C):
@@ -185,9 +178,7 @@ def _padded(input: Tensor, axes: tuple[Axis, Axis], value: float = 0.0) -> Tenso
 
 def _chosen(out: Tensor, padded: Tensor, cells: Iterable[Cell] | None) -> list[Cell]:
     if padded.numel() > MOST_CELLS:
-        raise InputError(
-            f"{padded.numel()} input cells with padding are too many to read: cut the input to at most {MOST_CELLS}."
-        )
+        raise InputError(f"{padded.numel()} input cells with padding are too many to read: cut the input to at most {MOST_CELLS}.")
     every = list(product(*(range(size) for size in out.shape)))
     chosen = every if cells is None else list(cells)
     for cell in chosen:

@@ -36,9 +36,7 @@ def load_cifar10(part: Literal["train", "test"], count: int | None = None, data_
     path = None if folder is None else folder / "cifar10" / f"{part}.npz"
     if path is None or not path.is_file():
         where = "TORCHCLINIC_DATA is not set" if path is None else f"there is no {path}"
-        raise DataError(
-            f"CIFAR-10 is needed and {where}; point TORCHCLINIC_DATA to a folder that holds cifar10/{part}.npz."
-        )
+        raise DataError(f"CIFAR-10 is needed and {where}; point TORCHCLINIC_DATA to a folder that holds cifar10/{part}.npz.")
     try:
         with path.open("rb") as file, np.load(file) as archive:
             data, offsets, labels = archive["jpeg"].tobytes(), archive["offsets"], archive["labels"][:count]

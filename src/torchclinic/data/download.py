@@ -82,9 +82,7 @@ def _given(listen: Listener) -> Iterator[Listener]:
     yield listen
 
 
-def _deliver(
-    url: str, partial: Path, target: Path, sha256: str, unpack: bool, timeout_seconds: float, listen: Listener
-) -> None:
+def _deliver(url: str, partial: Path, target: Path, sha256: str, unpack: bool, timeout_seconds: float, listen: Listener) -> None:
     resumed = _download(url, partial, timeout_seconds, listen)
     if _install(partial, target, sha256, unpack):
         return

@@ -192,12 +192,7 @@ def read_picture(path: Path, size: int) -> Tensor:
     left, top = (width - size) // 2, (height - size) // 2
     # Scaling only the part that is kept bounds the work for pictures that are far from square.
     scale = shorter / scaled
-    box = (
-        left * scale,
-        top * scale,
-        min((left + size) * scale, picture.width),
-        min((top + size) * scale, picture.height),
-    )
+    box = (left * scale, top * scale, min((left + size) * scale, picture.width), min((top + size) * scale, picture.height))
     cropped = picture.resize((size, size), Image.Resampling.BILINEAR, box=box)
     return torch.from_numpy(np.asarray(cropped).copy()).permute(2, 0, 1)
 

@@ -88,9 +88,7 @@ def _find(data_dir: Path | None) -> dict[str, Path]:
     if data_dir is not None:
         found = _in_folder(data_dir)
         if not found:
-            raise DataError(
-                f"{data_dir} holds no MNIST: expected {next(iter(SHA256))}(.gz) there or in its folder mnist/."
-            )
+            raise DataError(f"{data_dir} holds no MNIST: expected {next(iter(SHA256))}(.gz) there or in its folder mnist/.")
         return found
     if (named := os.environ.get("TORCHCLINIC_DATA")) and (found := _in_folder(Path(named))):
         return found

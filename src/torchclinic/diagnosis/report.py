@@ -27,18 +27,11 @@ class Diagnosis:
     run: RunRecord
     verdict: Verdict
 
-    def report(
-        self, title: str, *, ending: str = "", exit_code: int | None = None, explanation: str | None = None
-    ) -> Report:
+    def report(self, title: str, *, ending: str = "", exit_code: int | None = None, explanation: str | None = None) -> Report:
         """`ending` says in a sentence how the run ended; `explanation` explains the error that ended it."""
         run = self.run
         verdict = replace(self.verdict, findings=tuple(with_correction(finding) for finding in self.verdict.findings))
-        script = {
-            "exit_code": exit_code,
-            "steps": run.steps,
-            "seconds": round(run.seconds, 3),
-            "overhead": round(run.overhead, 4),
-        }
+        script = {"exit_code": exit_code, "steps": run.steps, "seconds": round(run.seconds, 3), "overhead": round(run.overhead, 4)}
         return Report(
             title,
             tuple(_sections(run, verdict, ending, explanation)),
@@ -122,9 +115,7 @@ def _timeline(verdict: Verdict) -> list[Block]:
 
 
 def _module_table(model: ModelRecord) -> Table:
-    rows = tuple(
-        (path or "(model)", kind, size, "ran" if ran else "—") for path, kind, size, ran in model.modules[:400]
-    )
+    rows = tuple((path or "(model)", kind, size, "ran" if ran else "—") for path, kind, size, ran in model.modules[:400])
     caption = f"{model.name}: {model.parameters:,} parameters, {model.trainable:,} trainable"
     return Table(("module", "type", "own parameters", "in training forwards"), rows, caption)
 

@@ -30,9 +30,7 @@ class explain_errors:  # noqa: N801 (used as `with explain_errors():`)
             self._recorder.__enter__()  # type: ignore[no-untyped-call]
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         if self._recorder is not None:
             self._recorder.__exit__(kind, error, traceback)  # type: ignore[no-untyped-call]
         if isinstance(error, Exception):

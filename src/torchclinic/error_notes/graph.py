@@ -4,20 +4,15 @@ from torchclinic.error_notes.note import Evidence, Note, pattern, sizes
 from torchclinic.error_notes.recorder import Event
 
 
-@pattern(
-    "in-place-on-leaf",
-    r"a (?P<view>view of a )?leaf Variable that requires grad is being used in an in-place operation",
-)
+@pattern("in-place-on-leaf", r"a (?P<view>view of a )?leaf Variable that requires grad is being used in an in-place operation")
 def in_place_on_leaf(error: Evidence) -> Note:
     names = [name for name, tensor in error.scene.tensors.items() if tensor.requires_grad]
     what = ", ".join(names[:1]) or "The tensor"
     return Note(
-        f"{what} is a leaf that collects gradients (a parameter, or made with requires_grad=True); overwriting it "
-        f"would "
-        "lose the value its gradient belongs to.",
-        "To set values (initialization, a manual update), write under `with torch.no_grad():`; to compute with it, "
-        "write "
-        "y = x + 1 instead of x += 1.",
+        f"{what} is a leaf that collects gradients (a parameter, or made with requires_grad=True); overwriting it would lose the "
+        "value its gradient belongs to.",
+        "To set values (initialization, a manual update), write under `with torch.no_grad():`; to compute with it, write y = x + "
+        "1 instead of x += 1.",
     )
 
 
@@ -33,9 +28,8 @@ def in_place_on_saved(error: Evidence) -> Note:
     return Note(
         f"A tensor of shape {sizes(error['shape'])}{node} was saved for backward at version {error['saved']} and then "
         f"written in place (version {error['now']}).",
-        "Write out of place on that line (y = y + 1 instead of y += 1), or clone() before writing. If it is an "
-        "optimizer "
-        "step between forward and backward, run the forward again after the step.",
+        "Write out of place on that line (y = y + 1 instead of y += 1), or clone() before writing. If it is an optimizer step "
+        "between forward and backward, run the forward again after the step.",
         error.culprit(writer),
     )
 
@@ -53,12 +47,10 @@ def _writer(error: Evidence) -> Event | None:
 def second_backward(error: Evidence) -> Note:
     earlier = list(error.recorder.events("backward")) if error.recorder is not None else []
     return Note(
-        "A backward pass frees the tensors its graph saved, and a part of this graph has been through one already. "
-        "In a "
-        "loop that is a tensor of the last iteration that still hangs on its graph (a hidden state, a running loss).",
-        "Detach what crosses iterations (state = state.detach(), total += loss.item()); for two losses, add them "
-        "and go "
-        "backward once; retain_graph=True only where the same graph is meant to be used twice.",
+        "A backward pass frees the tensors its graph saved, and a part of this graph has been through one already. In a loop "
+        "that is a tensor of the last iteration that still hangs on its graph (a hidden state, a running loss).",
+        "Detach what crosses iterations (state = state.detach(), total += loss.item()); for two losses, add them and go backward "
+        "once; retain_graph=True only where the same graph is meant to be used twice.",
         f"{earlier[0]} (the first backward)" if earlier else "",
     )
 
@@ -66,10 +58,8 @@ def second_backward(error: Evidence) -> Note:
 @pattern("no-path-to-parameters", r"element 0 of tensors does not require grad and does not have a grad_fn")
 def no_path_to_parameters(error: Evidence) -> Note:
     return Note(
-        "The loss does not depend on any parameter that requires grad, as far as autograd saw: the graph was cut "
-        "(detach, .data, .item, argmax, numpy, torch.tensor(loss)), it was computed under no_grad, or every "
-        "parameter is "
-        "frozen.",
+        "The loss does not depend on any parameter that requires grad, as far as autograd saw: the graph was cut (detach, .data, "
+        ".item, argmax, numpy, torch.tensor(loss)), it was computed under no_grad, or every parameter is frozen.",
         "Compute the loss from the model's output without those calls; check `loss.grad_fn` and "
         "`any(p.requires_grad for p in model.parameters())`.",
         error.culprit(error.last("cut")),
@@ -92,11 +82,4 @@ def numpy_of_graph(error: Evidence) -> Note:
     )
 
 
-PATTERNS = (
-    in_place_on_leaf,
-    in_place_on_saved,
-    second_backward,
-    no_path_to_parameters,
-    backward_of_many,
-    numpy_of_graph,
-)
+PATTERNS = (in_place_on_leaf, in_place_on_saved, second_backward, no_path_to_parameters, backward_of_many, numpy_of_graph)

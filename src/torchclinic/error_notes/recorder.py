@@ -15,12 +15,8 @@ from torchclinic.instruments.tracing import call_name
 from torchclinic.script.lines import Line, line_of
 
 KEPT = 20_000  # events; older ones are forgotten
-_CUTS = frozenset(
-    ["detach", "detach_", "data", "item", "tolist", "numpy", "argmax", "argmin", "round", "sign", "floor"]
-)
-_DUNDERS = frozenset(
-    ["__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__"]
-)
+_CUTS = frozenset(["detach", "detach_", "data", "item", "tolist", "numpy", "argmax", "argmin", "round", "sign", "floor"])
+_DUNDERS = frozenset(["__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__"])
 
 Kind = Literal["layout", "write", "cut", "backward"]
 
@@ -105,6 +101,4 @@ def _strided(*tensors: Tensor) -> bool:
 def _same_memory(seen: Tensor | None, tensor: Tensor) -> bool:
     if seen is tensor:
         return True
-    return (
-        seen is not None and _strided(seen, tensor) and seen.untyped_storage()._cdata == tensor.untyped_storage()._cdata
-    )
+    return seen is not None and _strided(seen, tensor) and seen.untyped_storage()._cdata == tensor.untyped_storage()._cdata

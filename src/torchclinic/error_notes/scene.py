@@ -16,12 +16,8 @@ from torch import Tensor, nn
 
 from torchclinic.script.lines import Line, is_user_file
 
-_VIEW_METHODS = frozenset(
-    ["permute", "transpose", "swapaxes", "movedim", "t", "unsqueeze", "squeeze", "expand", "detach"]
-)
-_TRANSPOSES = frozenset(
-    ["permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "t", "T", "mT", "H", "mH"]
-)
+_VIEW_METHODS = frozenset(["permute", "transpose", "swapaxes", "movedim", "t", "unsqueeze", "squeeze", "expand", "detach"])
+_TRANSPOSES = frozenset(["permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "t", "T", "mT", "H", "mH"])
 _LAYOUT_CHANGES = _TRANSPOSES | {"expand", "expand_as", "broadcast_to", "unfold", "as_strided", "diagonal"}
 _SIZE_METHODS = frozenset(["size", "dim", "numel", "stride"])
 _ATTRIBUTES = frozenset(["shape", "T", "mT", "ndim"])
@@ -102,9 +98,7 @@ def layout_change(scene: Scene, name: str) -> str:
     assignments = [node for node in ast.walk(body) if isinstance(node, ast.Assign) and node.lineno < number]
     for node in sorted(assignments, key=lambda node: -node.lineno):
         if any(ast.unparse(target) == name for target in node.targets):
-            changes = any(
-                isinstance(part, ast.Attribute) and part.attr in _LAYOUT_CHANGES for part in ast.walk(node.value)
-            )
+            changes = any(isinstance(part, ast.Attribute) and part.attr in _LAYOUT_CHANGES for part in ast.walk(node.value))
             line = Line(scene.line.file, node.lineno)
             return f"{line}: {line.text}" if changes else ""
     return ""

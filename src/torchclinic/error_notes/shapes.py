@@ -15,10 +15,9 @@ def incompatible_view(error: Evidence) -> Note:
     call = error.scene.call_of("view")
     if call is None:
         return Note(
-            "Two neighbouring dimensions that the new shape merges do not follow each other in memory: one of "
-            "transpose, permute, expand or a slice changed the strides before. A view merges dimensions i and i+1 "
-            "only "
-            "where stride[i] = size[i+1] · stride[i+1].",
+            "Two neighbouring dimensions that the new shape merges do not follow each other in memory: one of transpose, "
+            "permute, expand or a slice changed the strides before. A view merges dimensions i and i+1 only where stride[i] = "
+            "size[i+1] · stride[i+1].",
             "Call explain_view(tensor, *shape) to see which dimensions; reshape(...) works and copies the elements.",
         )
     name, tensor, shape = call
@@ -43,9 +42,7 @@ def invalid_shape(error: Evidence) -> Note:
     )
 
 
-@pattern(
-    "matmul-shapes", r"mat1 and mat2 shapes cannot be multiplied \((?P<n>\d+)x(?P<k>\d+) and (?P<m>\d+)x(?P<p>\d+)\)"
-)
+@pattern("matmul-shapes", r"mat1 and mat2 shapes cannot be multiplied \((?P<n>\d+)x(?P<k>\d+) and (?P<m>\d+)x(?P<p>\d+)\)")
 def matmul_shapes(error: Evidence) -> Note:
     n, k, m, p = (error.number(group) for group in "nkmp")
     cause = f"The inner sizes differ: [{n}, {k}] @ [{m}, {p}] needs {k} = {m}."
@@ -58,8 +55,7 @@ def matmul_shapes(error: Evidence) -> Note:
 
 
 @pattern(
-    "batched-matmul-shapes",
-    r"first two dimensions of batch2 tensor to be: \[(?P<want>[\d, ]+)\] but got: \[(?P<got>[\d, ]+)\]",
+    "batched-matmul-shapes", r"first two dimensions of batch2 tensor to be: \[(?P<want>[\d, ]+)\] but got: \[(?P<got>[\d, ]+)\]"
 )
 def batched_matmul_shapes(error: Evidence) -> Note:
     (batch, k), (batch2, m) = sizes(error["want"]), sizes(error["got"])
@@ -92,9 +88,7 @@ def broadcast_mismatch(error: Evidence) -> Note:
     )
 
 
-@pattern(
-    "expand-mismatch", r"expanded size of the tensor \((?P<want>\d+)\) must match the existing size \((?P<got>\d+)\)"
-)
+@pattern("expand-mismatch", r"expanded size of the tensor \((?P<want>\d+)\) must match the existing size \((?P<got>\d+)\)")
 def expand_mismatch(error: Evidence) -> Note:
     return Note(
         f"Only a dimension of size 1 can be stretched; this one has size {error['got']}, not 1 or {error['want']}.",
@@ -122,8 +116,7 @@ def joined_shapes(error: Evidence) -> Note:
 )
 def stacked_shapes(error: Evidence) -> Note:
     return Note(
-        f"Entry 0 has shape {sizes(error['a'])}, entry {error['number']} {sizes(error['b'])}: stack needs equal "
-        f"shapes.",
+        f"Entry 0 has shape {sizes(error['a'])}, entry {error['number']} {sizes(error['b'])}: stack needs equal shapes.",
         "In a DataLoader, resize or pad the samples in the data set or in collate_fn.",
     )
 
@@ -134,12 +127,10 @@ def stacked_shapes(error: Evidence) -> Note:
 )
 def single_value_batchnorm(error: Evidence) -> Note:
     return Note(
-        f"BatchNorm in train mode normalizes over the batch; an input of shape {sizes(error['shape'])} has one "
-        f"value per "
-        "channel, whose variance is 0.",
-        "For inference call model.eval(); in training use batches of 2 or more (DataLoader(drop_last=True) drops a "
-        "last "
-        "batch of 1), or GroupNorm/LayerNorm.",
+        f"BatchNorm in train mode normalizes over the batch; an input of shape {sizes(error['shape'])} has one value per channel, "
+        "whose variance is 0.",
+        "For inference call model.eval(); in training use batches of 2 or more (DataLoader(drop_last=True) drops a last batch of "
+        "1), or GroupNorm/LayerNorm.",
     )
 
 
@@ -165,11 +156,7 @@ def conv_input_rank(error: Evidence) -> Note:
 def conv_channels(error: Evidence) -> Note:
     shape, want = sizes(error["shape"]), error.number("want")
     last = shape[-1] == want
-    fix = (
-        "The channels come last: x.permute(0, 3, 1, 2) (not view)."
-        if last
-        else "Change in_channels, or convert the input"
-    )
+    fix = "The channels come last: x.permute(0, 3, 1, 2) (not view)." if last else "Change in_channels, or convert the input"
     fix += "" if last else " (gray to colour: x.expand(-1, 3, -1, -1))." if want == 3 and shape[1] == 1 else "."
     return Note(f"The input {shape} has {error['got']} channels in dimension 1, the weight is made for {want}.", fix)
 
@@ -182,14 +169,10 @@ def channel_count(error: Evidence) -> Note:
     )
 
 
-@pattern(
-    "normalized-shape",
-    r"normalized_shape=\[(?P<want>[\d, ]+)\], expected .*? but got input of size ?\[(?P<got>[\d, ]+)\]",
-)
+@pattern("normalized-shape", r"normalized_shape=\[(?P<want>[\d, ]+)\], expected .*? but got input of size ?\[(?P<got>[\d, ]+)\]")
 def normalized_shape(error: Evidence) -> Note:
     return Note(
-        f"LayerNorm normalizes the last dimensions {sizes(error['want'])}; the input {sizes(error['got'])} ends "
-        f"otherwise.",
+        f"LayerNorm normalizes the last dimensions {sizes(error['want'])}; the input {sizes(error['got'])} ends otherwise.",
         "Set normalized_shape to the last sizes of the input, or move the features to the last dimension.",
     )
 
@@ -210,10 +193,7 @@ def loss_batch_sizes(error: Evidence) -> Note:
     )
 
 
-@pattern(
-    "loss-shapes",
-    r"[Tt]arget size \(torch\.Size\(\[(?P<b>[\d, ]*)\]\)\).*input size \(torch\.Size\(\[(?P<a>[\d, ]*)\]\)\)",
-)
+@pattern("loss-shapes", r"[Tt]arget size \(torch\.Size\(\[(?P<b>[\d, ]*)\]\)\).*input size \(torch\.Size\(\[(?P<a>[\d, ]*)\]\)\)")
 def loss_shapes(error: Evidence) -> Note:
     return Note(
         f"Predictions {sizes(error['a'])} and targets {sizes(error['b'])} would broadcast against each other.",

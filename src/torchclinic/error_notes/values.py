@@ -19,8 +19,7 @@ def dtype_mismatch(error: Evidence) -> Note:
     seen = f" ({', '.join(f'{name} is {dtype}' for name, dtype in dtypes.items())})" if dtypes else ""
     return Note(
         f"The operands have dtypes {first} and {second}{seen}; a layer does not convert its input.",
-        "Convert the input to the model's dtype: x = x.float() (NumPy makes float64), or the model with "
-        "model.to(x.dtype).",
+        "Convert the input to the model's dtype: x = x.float() (NumPy makes float64), or the model with model.to(x.dtype).",
     )
 
 
@@ -56,9 +55,8 @@ def device_mismatch(error: Evidence) -> Note:
 def _devices(found: str) -> Note:
     return Note(
         f"The tensors lie on different devices: {found}.",
-        "Move model and batch to one device: model.to(device) once; x = x.to(device) for every batch (to() of a "
-        "tensor "
-        "returns a new one). A tensor made in forward: device=x.device; a constant of the model: register_buffer.",
+        "Move model and batch to one device: model.to(device) once; x = x.to(device) for every batch (to() of a tensor returns a "
+        "new one). A tensor made in forward: device=x.device; a constant of the model: register_buffer.",
     )
 
 
@@ -70,9 +68,8 @@ def class_out_of_range(error: Evidence) -> Note:
     which = f"A target is {index}" if index else "A target"
     return Note(
         f"{which}{',' if index else ' is'} outside the classes the logits have.{classes}",
-        "Give the last layer one output per class, or number the classes from 0 (labels 1..C: subtract 1); a label "
-        "that "
-        "is to be skipped needs ignore_index.",
+        "Give the last layer one output per class, or number the classes from 0 (labels 1..C: subtract 1); a label that is to be "
+        "skipped needs ignore_index.",
     )
 
 
@@ -97,9 +94,8 @@ def device_side_assert(error: Evidence) -> Note:
     return Note(
         "A kernel found an index out of range: nearly always a class index outside the logits' classes or a token "
         "outside an embedding. Kernels run later than Python, so the line shown is not the one at fault.",
-        "Run the same batch on the CPU for the exact message, or with CUDA_LAUNCH_BLOCKING=1 for the exact line; "
-        "restart "
-        "the process, as the device stays unusable.",
+        "Run the same batch on the CPU for the exact message, or with CUDA_LAUNCH_BLOCKING=1 for the exact line; restart the "
+        "process, as the device stays unusable.",
     )
 
 
@@ -107,8 +103,11 @@ def device_side_assert(error: Evidence) -> Note:
 def state_dict_mismatch(error: Evidence) -> Note:
     rest = error["rest"]
     missing, unexpected = (_keys(rest, kind) for kind in ("Missing", "Unexpected"))
-    changed = re.findall(r"size mismatch for ([\w.]+): copying a param with shape torch\.Size\(\[([\d, ]*)\]\) from "
-                         r"checkpoint, the shape in current model is torch\.Size\(\[([\d, ]*)\]\)", rest)  # fmt: skip
+    changed = re.findall(
+        r"size mismatch for ([\w.]+): copying a param with shape torch\.Size\(\[([\d, ]*)\]\) from "
+        r"checkpoint, the shape in current model is torch\.Size\(\[([\d, ]*)\]\)",
+        rest,
+    )
     parts = [f"{len(missing)} keys are missing ({_few(missing)})"] if missing else []
     parts += [f"{len(unexpected)} are not in the model ({_few(unexpected)})"] if unexpected else []
     parts += [f"{name} is [{there}] in the file and [{here}] in the model" for name, there, here in changed[:3]]
@@ -125,9 +124,7 @@ def _loading_fix(missing: list[str], unexpected: list[str], changed: list[tuple[
             strip = f"{{k.removeprefix({prefix!r}): v for k, v in state.items()}}"
             return f"The file's keys carry the prefix {prefix!r}; load {strip}."
     if changed:
-        return (
-            "Build the model as it was when saved (number of classes, widths), or drop those keys and replace the head."
-        )
+        return "Build the model as it was when saved (number of classes, widths), or drop those keys and replace the head."
     return "Build the model as it was when saved; strict=False loads the rest and leaves the missing ones untrained."
 
 

@@ -89,9 +89,7 @@ def find_exercise(number: str) -> Exercise:
     every = exercises()
     if number.isdecimal() and 1 <= int(number) <= len(every):
         return every[int(number) - 1]
-    raise InputError(
-        f"There is no exercise {number}: they are numbered 1 to {len(every)} (`torchclinic exercise list`)."
-    )
+    raise InputError(f"There is no exercise {number}: they are numbered 1 to {len(every)} (`torchclinic exercise list`).")
 
 
 def choose_exercise(wanted: str, solved: Collection[int]) -> Exercise:

@@ -49,9 +49,7 @@ def grade(exercise: Exercise, diagnosis: str, source: str) -> Grade:
     sections = [_diagnosis_section(rule, answer, seen["original"])]
     if unchanged:
         sections.append(
-            Section(
-                "The repaired script", (Prose(f"{exercise.file_name} is still as it was handed out: not repaired."),)
-            )
+            Section("The repaired script", (Prose(f"{exercise.file_name} is still as it was handed out: not repaired."),))
         )
     else:
         known = answer in ("right", "acceptable")
@@ -154,9 +152,7 @@ def _same_problem(repaired: Observation, reference: Observation) -> list[Claim]:
     return claims
 
 
-def _healthy(
-    exercise: Exercise, original: Observation, repaired: Observation, reference: Observation, named: bool
-) -> list[Claim]:
+def _healthy(exercise: Exercise, original: Observation, repaired: Observation, reference: Observation, named: bool) -> list[Claim]:
     """What a rule finds in the reference repair too is not held against the learner."""
     disease = {exercise.code, *exercise.acceptable} - reference.codes
     left = sorted(disease & repaired.codes)
@@ -165,13 +161,7 @@ def _healthy(
     messages = [f"{f['code']}: {f['message']}" for f in repaired.findings if f["code"] in new]
     return [
         Claim("exercise.cured", "The fault is gone: signs of it that remain.", 0, len(left), note=remains),
-        Claim(
-            "exercise.no-new",
-            "Nothing else went wrong: new errors and warnings.",
-            0,
-            len(new),
-            note="; ".join(messages),
-        ),
+        Claim("exercise.no-new", "Nothing else went wrong: new errors and warnings.", 0, len(new), note="; ".join(messages)),
     ]
 
 

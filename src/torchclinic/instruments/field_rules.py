@@ -91,9 +91,7 @@ def _convolution(args: Any, kwargs: Any, x: Tensor, first: Located, output: Tens
         return None
     weight, stride, padding, dilation, transposed = args[1], args[3], args[4], args[5], args[6]
     kernel = tuple(weight.shape[2:])
-    axes = [
-        Axis(k, s, p, p, d) for k, s, p, d in zip(kernel, _both(stride), _both(padding), _both(dilation), strict=True)
-    ]
+    axes = [Axis(k, s, p, p, d) for k, s, p, d in zip(kernel, _both(stride), _both(padding), _both(dilation), strict=True)]
     if not transposed:
         return _window(first, (axes[0], axes[1]))
     rows, columns = (
@@ -215,9 +213,7 @@ def _bicubic(args: Any, kwargs: Any, x: Tensor, first: Located, output: Tensor) 
 
 def _interpolate(x: Tensor, first: Located, output: Tensor, reach: int) -> Located | None:
     spans: list[Span] = []
-    for span, before, after in zip(
-        (first.field.rows, first.field.columns), x.shape[-2:], output.shape[-2:], strict=True
-    ):
+    for span, before, after in zip((first.field.rows, first.field.columns), x.shape[-2:], output.shape[-2:], strict=True):
         spans.append(span.enlarged(Fraction(after, before), reach))
     return Located(Field(spans[0], spans[1], worst(first.field.status, "upper bound")), first.dims)
 

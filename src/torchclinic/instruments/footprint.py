@@ -31,9 +31,7 @@ def gradient_footprint(model: nn.Module, input_shape: Sequence[int], layer: str 
         with torch.enable_grad():
             output = _output_of(copy, layer, x)
             if output.dim() != 4:
-                raise InputError(
-                    f"Layer {layer!r} returns shape {tuple(output.shape)}; a footprint needs [B, C, H, W]."
-                )
+                raise InputError(f"Layer {layer!r} returns shape {tuple(output.shape)}; a footprint needs [B, C, H, W].")
             y, column = output.shape[-2] // 2, output.shape[-1] // 2
             (gradient,) = torch.autograd.grad(output[0, :, y, column].sum(), x)
     return gradient[0].abs().sum(0) > 0, (y, column)

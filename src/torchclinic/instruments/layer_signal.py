@@ -40,9 +40,7 @@ class LayerSignal:
     followed_by: str = ""  # the activation the output reaches first
     gain: float | None = None  # the gain that activation calls for
     normalized: bool = False  # a normalization lies between this layer and the next weights
-    line: str = (
-        ""  # of the user's script, where the weights (of the layer before, if it has none) got their first values
-    )
+    line: str = ""  # of the user's script, where the weights (of the layer before, if it has none) got their first values
     growth: tuple[float, float] | None = None  # of a recurrent state's mean square, in the halves of the sequence
     behind: str = ""  # the layer with weights that its input comes from by operations that are affine in eval mode
     in_branch: bool = False  # the output is added to another branch before the next weights
@@ -98,9 +96,7 @@ class Propagation(Reported):
             return self.rows[layer]
         found = next((row for row in self.rows if row.layer == layer), None)
         if found is None:
-            raise InputError(
-                f"No layer {layer!r} was seen; the layers are {', '.join(row.layer for row in self.rows)}."
-            )
+            raise InputError(f"No layer {layer!r} was seen; the layers are {', '.join(row.layer for row in self.rows)}.")
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,10 +113,18 @@ class Propagation(Reported):
     def report(self) -> Report:
         columns = ("layer", "kind", "mean square", "theory", "gradient m.s.", "theory (gradient)", "dead", "units")
         rows = tuple(
-            (r.layer, r.kind, r.mean_square, r.predicted_mean_square, r.gradient_mean_square,
-             r.predicted_gradient_mean_square, r.dead_units if r.units else None, r.units or None)
+            (
+                r.layer,
+                r.kind,
+                r.mean_square,
+                r.predicted_mean_square,
+                r.gradient_mean_square,
+                r.predicted_gradient_mean_square,
+                r.dead_units if r.units else None,
+                r.units or None,
+            )
             for r in self.rows
-        )  # fmt: skip
+        )
         lost = "no loss of signal in sight" if self.depth_lost is None else f"lost at layer {self.depth_lost:.0f}"
         prose = Prose("\n\n".join((f"Extrapolated at the measured rates: {lost}.", *self.notes)))
         table = Table(columns, rows, "Empty theory cells: theory cannot say; it starts again from the measured value.")

@@ -67,15 +67,11 @@ def _forward(node: Node, inputs: list[Flow], sizes: list[int]) -> Flow | None:
             if not (source.gaussian or (phi.slopes is not None and source.symmetric)):
                 return None
             odd = source.odd if phi.odd else NOTHING
-            return Flow(
-                recursions.forward_activation(source.value, phi, source.sphere), True, odd, source.depends, phi.odd
-            )
+            return Flow(recursions.forward_activation(source.value, phi, source.sphere), True, odd, source.depends, phi.odd)
         case "norm":
             return _forward_norm(values, source)
         case "dropout":
-            return replace(
-                source, value=recursions.forward_dropout(source.value, values["p"]), predicted=True, gaussian=False
-            )
+            return replace(source, value=recursions.forward_dropout(source.value, values["p"]), predicted=True, gaussian=False)
         case "scale":
             return replace(source, value=source.value * values["scale"], predicted=True)
         case "shift":

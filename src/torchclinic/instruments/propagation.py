@@ -85,9 +85,7 @@ def _tensors(value: Any) -> list[Tensor]:
 def _require_finite(batch: Any) -> None:
     for tensor in _tensors(batch):
         if tensor.numel() == 0:
-            raise InputError(
-                f"The batch holds an empty tensor of shape {tuple(tensor.shape)}; give at least one sample."
-            )
+            raise InputError(f"The batch holds an empty tensor of shape {tuple(tensor.shape)}; give at least one sample.")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             bad = int((~torch.isfinite(tensor)).sum())
             raise InputError(
@@ -145,9 +143,7 @@ def _loss(model: nn.Module, output: Any, outputs: list[Tensor], loss_fn: Loss | 
     try:
         loss = loss_fn(output) if targets is None else loss_fn(output, targets)
     except Exception as error:
-        raise InputError(
-            f"The loss fails on the output of {type(model).__name__}: {type(error).__name__}: {error}"
-        ) from error
+        raise InputError(f"The loss fails on the output of {type(model).__name__}: {type(error).__name__}: {error}") from error
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
         raise InputError(f"The loss is {shape}, not a single number; reduce it with .mean() or .sum().")
@@ -170,9 +166,7 @@ def _assemble(
         if node.layer:
             rows.append(_row(node, signal, gradient, gradients.get(node.operation.parameter), context))
     if not rows:
-        raise InputError(
-            "No operation on floating-point tensors was seen in the forward pass; nothing can be measured."
-        )
+        raise InputError("No operation on floating-point tensors was seen in the forward pass; nothing can be measured.")
     linear = [row for row in rows if row.role == "linear"]
     notes = ["A batch of one: a unit that is zero on it need not be dead."] if batch_size == 1 else []
     notes += [] if gradients else ["No gradient reached a trainable parameter; gradients of layers only."]

@@ -93,13 +93,7 @@ class SignalRecorder(TorchFunctionMode):
         self._stack.pop()
 
     def _add(
-        self,
-        operation: Operation,
-        inputs: tuple[int, ...],
-        output: Tensor,
-        before: list[tuple[int, ...]],
-        *,
-        hidden: bool,
+        self, operation: Operation, inputs: tuple[int, ...], output: Tensor, before: list[tuple[int, ...]], *, hidden: bool
     ) -> None:
         node = Node(len(self.nodes), operation, inputs, tuple(output.shape))
         node.unit_dim = self._unit_dim(node, before)

@@ -22,13 +22,13 @@ CARRIES = frozenset(
     movedim swapaxes swapdims view_as chunk split unbind tensor_split channel_shuffle pixel_shuffle cpu cuda
     type_as bfloat16 half requires_grad __get__ get as_subclass flip roll repeat_interleave
     """.split()
-)  # fmt: skip
+)
 BENDS = frozenset(
     """
     relu relu6 elu selu celu gelu silu mish tanh sigmoid softplus softsign hardtanh hardswish hardsigmoid
     logsigmoid softshrink hardshrink tanhshrink leaky_relu prelu rrelu threshold clamp clamp_min sin erf glu
     """.split()
-)  # fmt: skip
+)
 
 
 @dataclass
@@ -64,9 +64,7 @@ def classify(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], parameter
         return Operation("dropout" if training and p else "carry", name, values={"p": float(p)})
     if name == "embedding":
         weight = _argument(args, kwargs, 1, "weight", None)
-        return Operation(
-            "embedding", name, parameter=parameters.get(id(weight), ""), weight=weight, measure=_measure_weight
-        )
+        return Operation("embedding", name, parameter=parameters.get(id(weight), ""), weight=weight, measure=_measure_weight)
     if name in ("add", "iadd", "radd", "sub", "isub"):
         return _add(name, args, kwargs, parameters)
     if name in ("mul", "imul", "rmul", "div", "truediv", "itruediv"):
@@ -102,9 +100,7 @@ def _bend(name: str, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         return Operation("activation", name, phi=Activation("glu", torch.sigmoid, gated=True))
     if name == "prelu":
         slopes = _argument(args, kwargs, 1, "weight", None).detach().double()
-        phi = Activation(
-            name, partial(F.leaky_relu, negative_slope=float(slopes.mean())), (float(slopes.square().mean()), 1.0)
-        )
+        phi = Activation(name, partial(F.leaky_relu, negative_slope=float(slopes.mean())), (float(slopes.square().mean()), 1.0))
         return Operation("activation", name, phi=phi)
     if name == "rrelu" or any(isinstance(value, Tensor) for value in args[1:]):
         return Operation("opaque", name)
@@ -127,11 +123,7 @@ def _scale(name: str, args: tuple[Any, ...], parameters: Mapping[int, str]) -> O
     for value in args[1::-1]:
         if isinstance(value, int | float) and not isinstance(value, bool):
             factor = float(value) if "mul" in name else (1 / value if value and value is args[1] else math.nan)
-            return (
-                Operation("scale", name, values={"scale": factor**2})
-                if math.isfinite(factor)
-                else Operation("opaque", name)
-            )
+            return Operation("scale", name, values={"scale": factor**2}) if math.isfinite(factor) else Operation("opaque", name)
         if id(value) in parameters and "mul" in name:
             return Operation("scale", name, measured={"scale": value.detach().square().mean()})
     return Operation("opaque", name)
@@ -179,9 +171,7 @@ def _measure_linear(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
     signal = next(value for value in args if isinstance(value, Tensor) and value is not weight)
     if operation.name == "addmm":
         signal = args[1] if args[1] is not weight else args[2]
-    bias = (
-        _argument(args, kwargs, 2, "bias", None) if operation.name not in ("matmul", "mm", "rmatmul", "addmm") else None
-    )
+    bias = _argument(args, kwargs, 2, "bias", None) if operation.name not in ("matmul", "mm", "rmatmul", "addmm") else None
     bias = args[0] if operation.name == "addmm" else bias
     operation.values["signal_numel"] = signal.numel()
     if isinstance(bias, Tensor):
@@ -193,16 +183,14 @@ def _measure_linear(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
         operation.values["fan_in"] = weight.shape[0] if transposed else weight.shape[-1]
 
 
-def _measure_taps(
-    operation: Operation, signal: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor
-) -> None:
+def _measure_taps(operation: Operation, signal: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> None:
     """Products summed in an output on average: borders, strides and dilation counted by a convolution of ones with ones."""
     weight = operation.weight
     assert weight is not None
     transposed = "transpose" in operation.name
-    names = ("stride", "padding", "output_padding", "groups", "dilation") if transposed else (
-        "stride", "padding", "dilation", "groups",
-    )  # fmt: skip
+    names = (
+        ("stride", "padding", "output_padding", "groups", "dilation") if transposed else ("stride", "padding", "dilation", "groups")
+    )
     given = dict(zip(names, args[3:], strict=False)) | {key: kwargs[key] for key in names if key in kwargs}
     groups = given.pop("groups", 1)
     channels = weight.shape[0] // groups if transposed else weight.shape[1]
@@ -214,8 +202,13 @@ def _measure_taps(
 def _measure_norm(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor) -> None:
     """Scale and shift, and the mean of γ² / (variance + eps), by which the backward pass multiplies."""
     x = args[0].detach().float()
-    positions = {"batch_norm": (3, 4, 7), "layer_norm": (2, 3, 4), "group_norm": (2, 3, 4), "instance_norm": (3, 4, 7),
-                 "rms_norm": (2, 99, 3)}[operation.name]  # fmt: skip
+    positions = {
+        "batch_norm": (3, 4, 7),
+        "layer_norm": (2, 3, 4),
+        "group_norm": (2, 3, 4),
+        "instance_norm": (3, 4, 7),
+        "rms_norm": (2, 99, 3),
+    }[operation.name]
     weight = _argument(args, kwargs, positions[0], "weight", None)
     bias = _argument(args, kwargs, positions[1], "bias", None)
     eps = _argument(args, kwargs, positions[2], "eps", 1e-5)

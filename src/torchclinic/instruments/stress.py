@@ -134,9 +134,7 @@ class StressTest(Reported):
         return Table(("mode", "class", f"probability of class {self.predicted_class}"), tuple(rows), "Every pass")
 
 
-def stress_test(
-    model: nn.Module, image: Tensor, *, mates: Tensor | None = None, repetitions: int = 8, seed: int = 0
-) -> StressTest:
+def stress_test(model: nn.Module, image: Tensor, *, mates: Tensor | None = None, repetitions: int = 8, seed: int = 0) -> StressTest:
     """Predict one image in eval and in train mode, and show what train mode does to the prediction and to the model.
 
     `image`: one normalized input, with or without a batch dimension of 1. `mates`: other inputs [n, ...] to stand beside
@@ -166,9 +164,7 @@ def stress_test(
             after = _observe(model, [batch], predicted, seed, same_mask=True)
         layers = tuple(name for name, module in model.named_modules() if _depends_on_mode(module))
     restored = before == _fingerprint(model)
-    return StressTest(
-        predicted, float(reference[predicted]), repeatable, alone, beside, after, restored, repetitions, layers
-    )
+    return StressTest(predicted, float(reference[predicted]), repeatable, alone, beside, after, restored, repetitions, layers)
 
 
 def _observe(model: nn.Module, batches: list[Tensor], label: int, seed: int, *, same_mask: bool) -> Predictions:

@@ -69,23 +69,15 @@ class Summary:
     def table(self) -> Table:
         columns = ("layer", "kind", "output", "parameters", "MACs", "activations")
         rows = tuple(
-            (
-                row.layer,
-                row.kind,
-                "x".join(map(str, row.output_shape)),
-                row.parameters,
-                row.macs,
-                format_nbytes(row.output_nbytes),
-            )
+            (row.layer, row.kind, "x".join(map(str, row.output_shape)), row.parameters, row.macs, format_nbytes(row.output_nbytes))
             for row in self.layers
         )
         return Table(columns, rows, self.totals())
 
     def totals(self) -> str:
         return (
-            f"{format_count(self.parameters)} parameters ({format_nbytes(self.parameters_nbytes)}, "
-            f"{format_count(self.trainable)} trainable), {format_count(self.macs)} MACs, "
-            f"{format_nbytes(self.activations_nbytes)} of activations"
+            f"{format_count(self.parameters)} parameters ({format_nbytes(self.parameters_nbytes)}, {format_count(self.trainable)} "
+            f"trainable), {format_count(self.macs)} MACs, {format_nbytes(self.activations_nbytes)} of activations"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -194,9 +186,7 @@ class _Watch(ExitStack):
         )
 
 
-def _arguments(
-    model: nn.Module, input_shape: Sequence[int] | None, inputs: Any
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _arguments(model: nn.Module, input_shape: Sequence[int] | None, inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if input_shape is not None:
         like = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
         return (torch.rand(tuple(input_shape)).to(like),), {}

@@ -110,9 +110,7 @@ class Trace(Explanation):
             Table(columns, tuple(_rows(self.operations)), "Operations, by line, in the order they first ran"),
         ]
         blocks += [Prose(note) for note in self._notes()]
-        return Section(
-            f"{plural(len(self.operations), 'operation')}, {format_nbytes(self.copied_bytes)} copied", tuple(blocks)
-        )
+        return Section(f"{plural(len(self.operations), 'operation')}, {format_nbytes(self.copied_bytes)} copied", tuple(blocks))
 
     def _notes(self) -> list[str]:
         notes = []
@@ -175,9 +173,7 @@ class _Recorder(TorchDispatchMode):
         self.operations: list[Operation] = []
         self._calls = calls
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         nature = _NATURES.get(func) or _nature(func)
         name, kind, written = nature
         was_contiguous = kind == "view" and isinstance(args[0], Tensor) and _is_contiguous(args[0])

@@ -7,17 +7,7 @@ from torch import nn
 
 from torchclinic.errors import InputError
 from torchclinic.models.digits import Cnn, Mlp, ModernMlp
-from torchclinic.models.resnet import (
-    CifarResNet,
-    ResNet,
-    resnet18,
-    resnet20,
-    resnet32,
-    resnet34,
-    resnet44,
-    resnet50,
-    resnet56,
-)
+from torchclinic.models.resnet import CifarResNet, ResNet, resnet18, resnet20, resnet32, resnet34, resnet44, resnet50, resnet56
 
 MODELS: Mapping[str, type[nn.Module]] = {"mlp": Mlp, "modern": ModernMlp, "cnn": Cnn}
 

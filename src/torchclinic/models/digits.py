@@ -32,9 +32,7 @@ class ModernMlp(nn.Module):
     def __init__(self, hidden: Sequence[int] = (256, 128), dropout: float = 0.2, classes: int = CLASSES) -> None:
         super().__init__()
         widths = (PIXELS, *hidden)
-        self.blocks = nn.Sequential(
-            *(_block(a, b, dropout) for a, b in pairwise(widths)),
-        )
+        self.blocks = nn.Sequential(*(_block(a, b, dropout) for a, b in pairwise(widths)))
         self.head = nn.Linear(widths[-1], classes)
 
     def forward(self, x: Tensor) -> Tensor:  # [B, ...] with 784 values each -> logits [B, classes]
@@ -67,6 +65,4 @@ class Cnn(nn.Module):
 
 def _block(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
     # BatchNorm subtracts the mean, and with it any bias the linear layer had: it has none.
-    return nn.Sequential(
-        nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(dropout)
-    )
+    return nn.Sequential(nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(dropout))

@@ -81,9 +81,7 @@ class Bottleneck(nn.Module):
 Block = type[BasicBlock] | type[Bottleneck]
 
 
-def _stage(
-    block: Block, in_channels: int, channels: int, depth: int, stride: int, *, projection: bool
-) -> nn.Sequential:
+def _stage(block: Block, in_channels: int, channels: int, depth: int, stride: int, *, projection: bool) -> nn.Sequential:
     out_channels = channels * block.expansion
     downsample: nn.Module | None = None
     if projection and (stride != 1 or in_channels != out_channels):

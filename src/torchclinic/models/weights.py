@@ -104,9 +104,7 @@ def read_state(path: Path) -> Mapping[str, Tensor]:
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise CheckpointError(
-            f"{path} holds no state dict (names and tensors); `torchclinic inspect` shows what it holds."
-        )
+        raise CheckpointError(f"{path} holds no state dict (names and tensors); `torchclinic inspect` shows what it holds.")
     return content
 
 

@@ -91,10 +91,7 @@ class Bench:
         replace(torch.optim.Optimizer, "zero_grad", self._wrap_clear)
         replace(torch.optim.Optimizer, "__init__", self._wrap_init)
         replace(torch, "compile", lambda original: _leave_uncompiled)
-        self._handles = [
-            register_optimizer_step_pre_hook(self._before_step),
-            register_optimizer_step_post_hook(self._after_step),
-        ]
+        self._handles = [register_optimizer_step_pre_hook(self._before_step), register_optimizer_step_post_hook(self._after_step)]
         self._mode.__enter__()  # type: ignore[no-untyped-call]
         return self
 

@@ -11,7 +11,7 @@ RESHAPING = frozenset(
     view reshape flatten squeeze unsqueeze transpose permute getitem unflatten float contiguous select view_as
     reshape_as T clone
     """.split()
-)  # fmt: skip
+)
 WATCHED = SQUASHING | RESHAPING
 
 

@@ -44,9 +44,7 @@ def choose_attempts(findings: Sequence[Finding]) -> tuple[list[Attempt], list[st
     if alarms and not wanted:
         wanted = [Attempt("", kind) for kind in candidates("")]
     unique = list({attempt.change: attempt for attempt in reversed(wanted)}.values())[::-1]
-    left_out = [
-        f"{a.change.name} for {a.code}: at most {MOST_CHANGES} changes are tried" for a in unique[MOST_CHANGES:]
-    ]
+    left_out = [f"{a.change.name} for {a.code}: at most {MOST_CHANGES} changes are tried" for a in unique[MOST_CHANGES:]]
     return unique[:MOST_CHANGES], left_out
 
 
@@ -56,9 +54,7 @@ def make_plan(attempts: Sequence[Attempt], first: Trial, seconds: float, width: 
     First the replays are shortened, then there is one seed less, then fewer changes.
     """
     if first.backwards == 0:
-        return (
-            f"The replay never ran a backward pass{': ' + first.note if first.note else ''}; nothing can be compared."
-        )
+        return f"The replay never ran a backward pass{': ' + first.note if first.note else ''}; nothing can be compared."
     each = (first.seconds - first.first_seconds) / first.backwards
     for count, seeds in _sizes(len(attempts)):
         rounds = math.ceil((seeds * (count + 1) - 1) / width)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torchclinic.replay.scripts import Proofs
-from torchclinic.replay.verdicts import LEAST_SEEDS, LEAST_EFFECT, Curve, Proof
+from torchclinic.replay.verdicts import LEAST_EFFECT, LEAST_SEEDS, Curve, Proof
 from torchclinic.report.figures import line_chart
 from torchclinic.report.model import Block, Prose, Section, Table
 from torchclinic.units import format_seconds
@@ -25,9 +25,7 @@ def proof_section(found: Proofs) -> Section:
     if losses:
         blocks.append(_loss_chart(losses))
     if scores:
-        blocks.append(
-            line_chart("Score, mean over the seeds", scores, "scored step", "score (1 = perfect)", dashed=(AS_IS,))
-        )
+        blocks.append(line_chart("Score, mean over the seeds", scores, "scored step", "score (1 = perfect)", dashed=(AS_IS,)))
     blocks.append(_table(found.proofs))
     blocks.append(Prose(_conclusion(found)))
     return Section(TITLE, tuple(blocks))
@@ -69,9 +67,14 @@ def _loss_chart(curves: dict[str, Curve]) -> Block:
     values = [value for line in curves.values() for _, value in line if math.isfinite(value)]
     wide = bool(values) and min(values) > 0 and max(values) > 20 * min(values)
     return line_chart(
-        "Loss as the script computes it, mean over the seeds", curves, "backward pass", "loss", log_y=wide, dashed=(AS_IS,),
+        "Loss as the script computes it, mean over the seeds",
+        curves,
+        "backward pass",
+        "loss",
+        log_y=wide,
+        dashed=(AS_IS,),
         description="A change may redefine the loss, so the verdicts rest on the scores in the table, not on these curves.",
-    )  # fmt: skip
+    )
 
 
 def _table(proofs: Sequence[Proof]) -> Table:

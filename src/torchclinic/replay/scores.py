@@ -93,13 +93,7 @@ def loss_arguments(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, An
 
 @torch.no_grad()
 def score_call(
-    kind: str,
-    given: Tensor,
-    target: Tensor,
-    *,
-    probabilities: bool = False,
-    logarithms: bool = False,
-    ignored: int = -100,
+    kind: str, given: Tensor, target: Tensor, *, probabilities: bool = False, logarithms: bool = False, ignored: int = -100
 ) -> Score | None:
     """None where the shapes do not tell what belongs to what. `logarithms`: of probabilities, as `nll_loss` expects."""
     given, target = given.detach(), target.detach()

@@ -38,9 +38,7 @@ class Scoring:
         probabilities = name == "binary_cross_entropy" or self._origins.is_probability(given)
         ignored = kwargs.get("ignore_index", -100)
         logarithms = name in ("nll_loss", "kl_div")
-        score = score_call(
-            LOSSES[name], given, target, probabilities=probabilities, logarithms=logarithms, ignored=ignored
-        )
+        score = score_call(LOSSES[name], given, target, probabilities=probabilities, logarithms=logarithms, ignored=ignored)
         if score is None:
             return
         if not (torch.is_grad_enabled() and given.requires_grad):

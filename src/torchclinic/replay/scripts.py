@@ -70,15 +70,18 @@ class Stage:
 
     def __enter__(self) -> "Stage":
         threads = str(max(1, (os.cpu_count() or 1) // self._width))
-        root = str(
-            Path(__file__).parents[2]
-        )  # last on the path: for a package that is found through the current folder
+        root = str(Path(__file__).parents[2])  # last on the path: for a package that is found through the current folder
         code = f"import sys; sys.path.append({root!r}); from torchclinic.replay.stage import main; main()"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-W", "ignore", "-c", code],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=self._around.folder,
-            env={"OMP_NUM_THREADS": threads, **self._around.environment}, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=self._around.folder,
+            env={"OMP_NUM_THREADS": threads, **self._around.environment},
+            start_new_session=True,
+        )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -89,9 +92,14 @@ class Stage:
         """The trials of those `jobs` that `seconds` left time for, in their order; empty if the process died."""
         target = self._around.target
         request = {
-            "name": target.name, "arguments": list(target.arguments), "is_module": target.is_module, "jobs": list(jobs),
-            "width": width, "seconds": seconds, "written": self._written,
-        }  # fmt: skip
+            "name": target.name,
+            "arguments": list(target.arguments),
+            "is_module": target.is_module,
+            "jobs": list(jobs),
+            "width": width,
+            "seconds": seconds,
+            "written": self._written,
+        }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:

@@ -129,9 +129,7 @@ def draw_y_axis(drawing: Drawing, y: Axis, left: float, right: float, label: str
         drawing.text(14, (y.start + y.end) / 2, label, size=12, anchor="middle", rotate=-90)
 
 
-def draw_legend(
-    drawing: Drawing, names: Sequence[str], colors: Sequence[str], left: float, dashed: Sequence[str]
-) -> None:
+def draw_legend(drawing: Drawing, names: Sequence[str], colors: Sequence[str], left: float, dashed: Sequence[str]) -> None:
     """Names in rows at the top; `legend_height` says how much room they take."""
     for name, color, (x, row) in zip(names, colors, _legend_places(names, left, drawing.width), strict=True):
         y = 12 + 17 * row

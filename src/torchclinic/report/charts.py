@@ -102,11 +102,7 @@ def bar_chart(
     drawing = Drawing(WIDTH, top + group * len(labels) + 48, title, description)
     values = [value for name in names for value in series[name]]
     reach = [
-        v + s * (e or 0.0)
-        for n in errors
-        for v, e in zip(series[n], errors[n], strict=True)
-        if v is not None
-        for s in (1, -1)
+        v + s * (e or 0.0) for n in errors for v, e in zip(series[n], errors[n], strict=True) if v is not None for s in (1, -1)
     ]
     x = axis_for([*values, *reach], left, WIDTH - 70, log, zero=True)
     draw_x_axis(drawing, x, top + group * len(labels), value_label)
@@ -123,13 +119,7 @@ def bar_chart(
 
 
 def histogram(
-    title: str,
-    series: Mapping[str, Any],
-    x_label: str = "",
-    *,
-    bins: int = 40,
-    log_y: bool = False,
-    description: str = "",
+    title: str, series: Mapping[str, Any], x_label: str = "", *, bins: int = 40, log_y: bool = False, description: str = ""
 ) -> Figure:
     """Counts of each series' values (anything numpy reads, any shape) in the same equal bins, as outlines."""
     arrays = {name: np.asarray(values, dtype=np.float64).ravel() for name, values in series.items()}
@@ -204,9 +194,7 @@ def _thinned(piece: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return [piece[index] for index in sorted(kept)]
 
 
-def _draw_bar(
-    drawing: Drawing, x: Axis, top: float, height: float, value: float | None, error: float | None, color: str
-) -> None:
+def _draw_bar(drawing: Drawing, x: Axis, top: float, height: float, value: float | None, error: float | None, color: str) -> None:
     zero = x.start if x.log else x.position(0.0)
     if not x.shows(value):
         drawing.text(zero + 4, top + height - 3, "none" if value is None else f"{value:g}", size=FONT, opacity=0.8)
@@ -222,10 +210,7 @@ def _draw_bar(
 
 
 def _bars_table(
-    labels: Sequence[str],
-    series: Mapping[str, Sequence[float | None]],
-    errors: Mapping[str, Sequence[float | None]],
-    caption: str,
+    labels: Sequence[str], series: Mapping[str, Sequence[float | None]], errors: Mapping[str, Sequence[float | None]], caption: str
 ) -> Table:
     columns: list[Sequence[Value]] = [list(labels), *map(list, series.values()), *map(list, errors.values())]
     heads = ("", *series, *(f"{name} ±" for name in errors))

@@ -58,9 +58,7 @@ class Drawing:
         shape = {"x": x, "y": y, "width": width, "height": height, "rx": radius or None}
         self._shape("rect", shape, fill=fill, stroke=stroke, opacity=opacity, dash=dash, tooltip=tooltip)
 
-    def circle(
-        self, x: float, y: float, radius: float, *, fill: str = INK, opacity: float = 1.0, tooltip: str = ""
-    ) -> None:
+    def circle(self, x: float, y: float, radius: float, *, fill: str = INK, opacity: float = 1.0, tooltip: str = "") -> None:
         self._shape("circle", {"cx": x, "cy": y, "r": radius}, fill=fill, opacity=opacity, tooltip=tooltip)
 
     def line(
@@ -155,11 +153,7 @@ class Drawing:
     def _arrow_head(self, x1: float, y1: float, x2: float, y2: float, fill: str, opacity: float) -> None:
         length = max(((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5, 1e-9)
         dx, dy = (x2 - x1) / length, (y2 - y1) / length
-        corners = [
-            (x2, y2),
-            (x2 - 7 * dx - 3.5 * dy, y2 - 7 * dy + 3.5 * dx),
-            (x2 - 7 * dx + 3.5 * dy, y2 - 7 * dy - 3.5 * dx),
-        ]
+        corners = [(x2, y2), (x2 - 7 * dx - 3.5 * dy, y2 - 7 * dy + 3.5 * dx), (x2 - 7 * dx + 3.5 * dy, y2 - 7 * dy - 3.5 * dx)]
         path = " ".join(f"{_number(x)},{_number(y)}" for x, y in corners)
         self._shape("polygon", {"points": path}, fill=fill, opacity=opacity)
 
@@ -181,9 +175,7 @@ class Drawing:
             "stroke-dasharray": dash or None,
         }
         inner = f"<title>{_escape(tooltip)}</title>" if tooltip else ""
-        self._parts.append(
-            f"<{tag}{_attributes(attributes)}>{inner}</{tag}>" if inner else f"<{tag}{_attributes(attributes)}/>"
-        )
+        self._parts.append(f"<{tag}{_attributes(attributes)}>{inner}</{tag}>" if inner else f"<{tag}{_attributes(attributes)}/>")
 
 
 def _attributes(attributes: dict[str, object]) -> str:

@@ -131,9 +131,7 @@ def strip_heat_map(
     starts = [first + span * index / count for index in range(count)]
     whole = all(float(step).is_integer() for step in steps)
     labels = [format_number(math.ceil(start) if whole else start) for start in starts]
-    return heat_map(
-        title, list(series), labels, cells, column_label=x_label, annotate=False, log=log, description=description
-    )
+    return heat_map(title, list(series), labels, cells, column_label=x_label, annotate=False, log=log, description=description)
 
 
 def _check_shape(title: str, cells: Cells, rows: int, columns: int) -> None:
@@ -219,9 +217,7 @@ def _draw_scale(drawing: Drawing, x: float, y: float, cells: Cells, shade: _Shad
         x += 45 + LETTER * len(text)
 
 
-def shaded_text(
-    row_labels: Sequence[str], steps: Sequence[float], cells: Cells, largest: float, smallest: float, log: bool
-) -> str:
+def shaded_text(row_labels: Sequence[str], steps: Sequence[float], cells: Cells, largest: float, smallest: float, log: bool) -> str:
     """Rows of shades for a terminal, between the first and the last of `steps`."""
     count = max((len(row) for row in cells), default=0)
     ends = [format_number(steps[0]), *[""] * (count - 2), format_number(steps[-1])][:count]

@@ -66,20 +66,9 @@ def _block_fragment(block: PlainFigure | Table) -> str:
 @cache
 def _templates() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {
-        "prose": _prose,
-        "inline": _inline,
-        "cells": _cells,
-        "number": _number,
-        "anchor": _anchor,
-        "svg": _svg,
-    }
+    environment.filters |= {"prose": _prose, "inline": _inline, "cells": _cells, "number": _number, "anchor": _anchor, "svg": _svg}
     environment.tests["numeric"] = _is_numeric
     environment.globals |= {
         "wording": wording,

@@ -19,20 +19,12 @@ BRAILLE_BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]]
 
 
 def image_grid(
-    title: str,
-    images: Any,
-    labels: Sequence[str] = (),
-    *,
-    columns: int = 10,
-    scale: float = 0.0,
-    description: str = "",
+    title: str, images: Any, labels: Sequence[str] = (), *, columns: int = 10, scale: float = 0.0, description: str = ""
 ) -> Figure:
     """Images uint8 [n, H, W] or [n, H, W, 3], with a label below each; `scale` in screen pixels per image pixel."""
     pixels = np.asarray(images)
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
-        raise InputError(
-            f"image_grid {title!r} got {pixels.dtype} {list(pixels.shape)}; it needs uint8 [n, H, W] or [n, H, W, 3]."
-        )
+        raise InputError(f"image_grid {title!r} got {pixels.dtype} {list(pixels.shape)}; it needs uint8 [n, H, W] or [n, H, W, 3].")
     names = [*labels, *[""] * (len(pixels) - len(labels))]
     scale = scale or max(1.0, round(56 / max(pixels.shape[1:3])))
     width, height = pixels.shape[2] * scale, pixels.shape[1] * scale
@@ -41,9 +33,7 @@ def image_grid(
     cell_width = max(width, LETTER * longest) + 8
     cell_height = height + 14 * lines + 8
     columns = max(1, min(columns, len(pixels)))
-    drawing = Drawing(
-        max(cell_width * columns, 40), max(cell_height * math.ceil(len(pixels) / columns), 20), title, description
-    )
+    drawing = Drawing(max(cell_width * columns, 40), max(cell_height * math.ceil(len(pixels) / columns), 20), title, description)
     for index, (image, label) in enumerate(zip(pixels, names, strict=True)):
         x, y = cell_width * (index % columns), cell_height * (index // columns)
         drawing.rect(x + (cell_width - width) / 2 - 0.5, y + 0.5, width + 1, height + 1, stroke=INK, opacity=0.4)
@@ -59,9 +49,7 @@ def signed_pixels(values: Any) -> np.ndarray:
     array = np.asarray(values, dtype=np.float64)
     largest = np.abs(array).max(axis=(-2, -1), keepdims=True)
     share = (array / np.where(largest == 0, 1, largest))[..., None]
-    grey, blue, orange = (
-        np.array(color, dtype=np.float64) for color in ((128, 128, 128), (30, 144, 255), (255, 140, 0))
-    )
+    grey, blue, orange = (np.array(color, dtype=np.float64) for color in ((128, 128, 128), (30, 144, 255), (255, 140, 0)))
     mixed = grey + np.clip(share, 0, 1) * (blue - grey) + np.clip(-share, 0, 1) * (orange - grey)
     return mixed.round().astype(np.uint8)
 

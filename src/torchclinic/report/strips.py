@@ -101,9 +101,7 @@ def _draw_scale(drawing: Drawing, x: float, y: float, low: float, high: float, l
 
 
 def _table(series: Mapping[str, Points], steps: list[float], x_label: str) -> Table:
-    chosen = sorted(
-        {steps[round(i * (len(steps) - 1) / (TABLE_COLUMNS - 1))] for i in range(TABLE_COLUMNS)} if steps else []
-    )
+    chosen = sorted({steps[round(i * (len(steps) - 1) / (TABLE_COLUMNS - 1))] for i in range(TABLE_COLUMNS)} if steps else [])
     rows: list[tuple[Value, ...]] = []
     for name, points in series.items():
         known = dict(points)

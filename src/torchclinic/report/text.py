@@ -22,19 +22,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from torchclinic.report import wording
-from torchclinic.report.model import (
-    Block,
-    Claim,
-    Code,
-    Finding,
-    NotChecked,
-    PlainFigure,
-    PlainReport,
-    Prose,
-    Section,
-    Steps,
-    Table,
-)
+from torchclinic.report.model import Block, Claim, Code, Finding, NotChecked, PlainFigure, PlainReport, Prose, Section, Steps, Table
 from torchclinic.units import format_column, format_number
 
 WIDTH = 80

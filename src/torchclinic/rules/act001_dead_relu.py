@@ -31,12 +31,7 @@ picture = dead_units
 
 
 def check(
-    record: RunRecord,
-    *,
-    deviations: float = 2.576,
-    least_share: float = 0.8,
-    min_samples: int = 64,
-    min_windows: int = 3,
+    record: RunRecord, *, deviations: float = 2.576, least_share: float = 0.8, min_samples: int = 64, min_windows: int = 3
 ) -> Iterator[Finding]:
     """Fires beyond one half plus `deviations` binomial deviations (with symmetric weights, identical inputs silence half)
     and beyond `least_share`: networks that learn were measured with 73 % silent, crippled ones with 91 % and more."""
@@ -56,13 +51,7 @@ def _finding(record: RunRecord, layer: LayerSeries, trailing: list[Window], *, b
     last, first = trailing[0], trailing[-1]
     samples = sum(window.samples for window in trailing)
     killer = record.optimizers[0].line if record.optimizers and not born else layer.line
-    evidence: dict[str, Value] = {
-        "dead": last.dead,
-        "units": layer.units,
-        "samples": samples,
-        "since": first.step,
-        "limit": limit,
-    }
+    evidence: dict[str, Value] = {"dead": last.dead, "units": layer.units, "samples": samples, "since": first.step, "limit": limit}
     return RULE.finding(
         f"Layer `{layer.path}` ({layer.kind}): {last.dead} of {layer.units} units have been zero since step {first.step}; "
         f"on {samples:,} values they let no gradient through.",

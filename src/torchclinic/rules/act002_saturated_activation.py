@@ -42,9 +42,12 @@ def check(
         flat = [
             layer
             for layer in layers[:-1]
-            if not layer.output and layer.units >= min_units and layer.followed_by in SATURATING
-            and len(layer.windows) >= min_windows and _saturated(layer, share, min_windows)
-        ]  # fmt: skip
+            if not layer.output
+            and layer.units >= min_units
+            and layer.followed_by in SATURATING
+            and len(layer.windows) >= min_windows
+            and _saturated(layer, share, min_windows)
+        ]
         through = prod(1 - _flat(layer) for layer in flat)
         for layer in flat:
             own, others = typical(layer.windows, relative_gradient), typical(layers[-1].windows, relative_gradient)

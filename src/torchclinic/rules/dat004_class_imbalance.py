@@ -25,9 +25,7 @@ from torchclinic.rules.rule import Rule, Specimen, Undecided
 RULE = Rule("DAT004", "class-imbalance", "warning", "window", LabelStream, __doc__)
 
 
-def check(
-    record: LabelStream, *, least_majority: float = 0.9, least_rare: int = 8, most_others: float = 0.01
-) -> Iterator[Finding]:
+def check(record: LabelStream, *, least_majority: float = 0.9, least_rare: int = 8, most_others: float = 0.01) -> Iterator[Finding]:
     """`most_others`: wrong decisions for another class that are let pass.
 
     Without one hit among 8 rare samples, a recall above 0.31 is excluded at 95 % (0.69⁸ = 0.05).

@@ -31,9 +31,8 @@ RULE = Rule("DAT005", "labels-unrelated", "error", "probe", CarryOver, __doc__, 
 
 
 def check(
-    record: CarryOver, *, least: float = 0.2, sure: float = 3.0, near: float = 1.0, most_left: float = 0.97,
-    nothing: float = 0.05,
-) -> Iterator[Finding]:  # fmt: skip
+    record: CarryOver, *, least: float = 0.2, sure: float = 3.0, near: float = 1.0, most_left: float = 0.97, nothing: float = 0.05
+) -> Iterator[Finding]:
     """Let k be kappa on seen rows, u on unseen ones, both proportions of n rows: with chance c, a hit rate a gives
     kappa (a − c)/(1 − c) and the standard error √(a(1 − a)/n)/(1 − c). That at least the share `least` of k carries over
     (u ≥ least · k, the weakest relation that anyone trains for) is rejected where least · k − u exceeds `sure` standard
@@ -65,10 +64,16 @@ def check(
         "nothing to do with inputs.",
         line=record.line,
         step=record.step,
-        evidence={"seen": seen.kappa, "seen_rows": round(seen.rows), "left": record.left, "unseen": unseen.kappa,
-                  "error": error, "unseen_rows": round(unseen.rows)},
+        evidence={
+            "seen": seen.kappa,
+            "seen_rows": round(seen.rows),
+            "left": record.left,
+            "unseen": unseen.kappa,
+            "error": error,
+            "unseen_rows": round(unseen.rows),
+        },
         fix="Shuffle, sort and cut inputs and labels with the same indices; look at a few pairs.",
-    )  # fmt: skip
+    )
 
 
 _SCRIPT = """

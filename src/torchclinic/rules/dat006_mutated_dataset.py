@@ -28,9 +28,8 @@ def check(data: MutatedData, *, times: int = 2) -> Iterator[Finding]:
     if not data.feeds_model or data.times < times:
         return
     yield RULE.finding(
-        f"`{data.operation}` changes a piece {data.shape} of a larger tensor {data.base_shape} in place, "
-        f"{data.times} times "
-        f"in the observed steps, and the result is fed to the model.",
+        f"`{data.operation}` changes a piece {data.shape} of a larger tensor {data.base_shape} in place, {data.times} times in "
+        "the observed steps, and the result is fed to the model.",
         line=data.line,
         step=data.step,
         evidence={"times": data.times, "piece": str(data.shape), "whole": str(data.base_shape)},

@@ -29,9 +29,8 @@ def check(run: RunRecord) -> Iterator[Finding]:
         if call.function in ("cross_entropy", "nll_loss") and indices and call.classes > 1:
             if target.minimum < 0 or target.maximum >= call.classes:
                 yield _finding(
-                    f"The targets run from {target.minimum:.0f} to {target.maximum:.0f}; with {call.classes} "
-                    f"classes they "
-                    f"must lie in 0 … {call.classes - 1}.",
+                    f"The targets run from {target.minimum:.0f} to {target.maximum:.0f}; with {call.classes} classes they must "
+                    f"lie in 0 … {call.classes - 1}.",
                     call,
                     "Number the classes from 0, and give the last layer one output per class.",
                 )
@@ -53,11 +52,7 @@ def check(run: RunRecord) -> Iterator[Finding]:
 
 
 def _finding(message: str, call: LossCall, fix: str) -> Finding:
-    evidence: dict[str, Value] = {
-        "smallest": call.target.minimum,
-        "largest": call.target.maximum,
-        "classes": call.classes,
-    }
+    evidence: dict[str, Value] = {"smallest": call.target.minimum, "largest": call.target.maximum, "classes": call.classes}
     return RULE.finding(message, where=call.where, line=call.line, step=call.step, evidence=evidence, fix=fix)
 
 

@@ -30,9 +30,7 @@ CAUSES = ("LOS007", "SHP001", "WIR007", "WIR006", "WIR004", "WIR002", "OPT003")
 RULE = Rule("DAT009", "unnormalized-target", "warning", "window", RunRecord, __doc__, follows=CAUSES)
 
 
-def check(
-    run: RunRecord, *, factor: float = 30.0, min_steps: int = 100, least: int = 64, off: float = 1.5
-) -> Iterator[Finding]:
+def check(run: RunRecord, *, factor: float = 30.0, min_steps: int = 100, least: int = 64, off: float = 1.5) -> Iterator[Finding]:
     """`factor`: at Adam's usual rate of 1e-3 the output over 64 hidden units of size 1/2 moves by 64 · 1e-3 / 2 = 0.03
     per step, so a target of 30 is a thousand steps away; standardized targets are 1, and outputs below 1 count as 1.
 

@@ -34,9 +34,7 @@ def check(
     if len(record.training) < least or not record.evaluation:
         return
     mean, spread = (median(values) for values in zip(*record.training, strict=True))
-    if not spread > 0 or not all(
-        _unlike(*batch, mean, spread, (offset, wider, narrower)) for batch in record.evaluation
-    ):
+    if not spread > 0 or not all(_unlike(*batch, mean, spread, (offset, wider, narrower)) for batch in record.evaluation):
         return
     other_mean, other_spread = (median(values) for values in zip(*record.evaluation, strict=True))
     yield RULE.finding(
@@ -44,10 +42,9 @@ def check(
         f"mean {other_mean:.3g} and standard deviation {other_spread:.3g}.",
         line=record.line,
         step=record.step,
-        evidence={"trained_mean": mean, "trained_spread": spread, "evaluated_mean": other_mean,
-                  "evaluated_spread": other_spread},
+        evidence={"trained_mean": mean, "trained_spread": spread, "evaluated_mean": other_mean, "evaluated_spread": other_spread},
         fix="Prepare the inputs of training and evaluation by the same function, with the same constants.",
-    )  # fmt: skip
+    )
 
 
 def _unlike(mean: float, spread: float, usual: float, usual_spread: float, bounds: tuple[float, float, float]) -> bool:

@@ -32,9 +32,7 @@ RULE = Rule("DST001", "diverged-ranks", "error", "exact", ReplicaComparison, __d
 def check(record: ReplicaComparison) -> Iterator[Finding]:
     if record.differing and not record.rejoined:
         if not record.shared and record.unseen:
-            raise Undecided(
-                "the ranks differ, and not every exchange between them was followed by a look at the parameters"
-            )
+            raise Undecided("the ranks differ, and not every exchange between them was followed by a look at the parameters")
         if not record.shared and not record.wrapped and not (record.divided and record.differing == record.parameters):
             raise Undecided(
                 f"{record.differing} of {record.parameters} parameters differ between the ranks ({record.example}), and "
@@ -49,9 +47,7 @@ def _finding(record: ReplicaComparison) -> Finding:
     why = "although the same gradients are applied to them" if record.shared else "and no exchange makes them equal"
     fix = "Average the gradients over the ranks in every step: call the DistributedDataParallel wrapper itself in training."
     if record.shared:
-        fix = (
-            "Give all ranks the same initial weights (broadcast them, or wrap in DistributedDataParallel) and settings."
-        )
+        fix = "Give all ranks the same initial weights (broadcast them, or wrap in DistributedDataParallel) and settings."
     return RULE.finding(
         f"{record.differing} of {record.parameters} parameters of rank {record.rank} differ from those of rank 0, {why}: "
         f"{record.example} by {record.difference:.2g} of its size.",

@@ -31,9 +31,8 @@ def check(use: CheckpointUse) -> Iterator[Finding]:
         return
     done = {"load": "loaded", "save": "saved"}[use.use]
     yield RULE.finding(
-        f"The state dict taken at step {use.taken_step} is {done} at step {use.used_step}, and {use.aliased} of its "
-        f"{use.tensors} tensors share memory with the live model: it holds the present state, not that of step "
-        f"{use.taken_step}.",
+        f"The state dict taken at step {use.taken_step} is {done} at step {use.used_step}, and {use.aliased} of its {use.tensors} "
+        f"tensors share memory with the live model: it holds the present state, not that of step {use.taken_step}.",
         line=use.taken_line,
         step=use.taken_step,
         evidence={
@@ -63,10 +62,7 @@ _SCRIPT = (
     "import copy\n"
     + changed(
         CLASSIFIER,
-        (
-            "    optimizer.step()\n",
-            "    optimizer.step()\n    if start == 32:\n        best = copy.deepcopy(model.state_dict())\n",
-        ),
+        ("    optimizer.step()\n", "    optimizer.step()\n    if start == 32:\n        best = copy.deepcopy(model.state_dict())\n"),
     )
     + "model.load_state_dict(best)\n"
 )

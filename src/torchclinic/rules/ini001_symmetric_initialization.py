@@ -47,10 +47,7 @@ def sick() -> Specimen:
     return Specimen(
         changed(
             CLASSIFIER,
-            (
-                "optimizer = ",
-                "for layer in (model[0], model[2]):\n    nn.init.constant_(layer.weight, 0.1)\noptimizer = ",
-            ),
+            ("optimizer = ", "for layer in (model[0], model[2]):\n    nn.init.constant_(layer.weight, 0.1)\noptimizer = "),
         )
     )
 

@@ -33,9 +33,14 @@ def check(run: RunRecord, *, min_backwards: int = 3) -> Iterator[Finding]:
     blocked = [
         p
         for p in run.parameters
-        if p.all_zero and p.stayed_zero and p.gradient_zero and p.requires_grad and (p.owned or not run.optimizers)
-        and p.reached >= min_backwards and (p.module_ran >= min_backwards or not p.registered)
-    ]  # fmt: skip
+        if p.all_zero
+        and p.stayed_zero
+        and p.gradient_zero
+        and p.requires_grad
+        and (p.owned or not run.optimizers)
+        and p.reached >= min_backwards
+        and (p.module_ran >= min_backwards or not p.registered)
+    ]
     if not blocked or (run.optimizers and not any(s.lr > 0 and s.backwards for s in run.steps_seen)):
         return
     names = ", ".join(p.name for p in blocked[:4])

@@ -47,8 +47,7 @@ def check(record: Propagation, *, max_factor: float = 1e6, max_layer_factor: flo
         and row.layer not in scaled
     }
     total, fading = (
-        sum(value for layer, value in logs.items() if record[layer].followed_by.startswith(kinds))
-        for kinds in (SCALE_FREE, FADING)
+        sum(value for layer, value in logs.items() if record[layer].followed_by.startswith(kinds)) for kinds in (SCALE_FREE, FADING)
     )
     total = fading if abs(total) <= math.log(max_factor) and fading < 0 else total
     worst = max(logs, key=lambda layer: abs(logs[layer]), default="")

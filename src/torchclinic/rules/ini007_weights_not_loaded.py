@@ -28,14 +28,10 @@ RULE = Rule("INI007", "weights-not-loaded", "error", "exact", LoadRecord, __doc_
 def check(load: LoadRecord, *, share: float = 0.5) -> Iterator[Finding]:
     """`share`: re-initializing a head changes few weights; half of them is most of the network."""
     if load.prefix or (load.matched == 0 and load.keys):
-        advice = (
-            f"Add or remove the prefix `{load.prefix}` in the keys" if load.prefix else "Compare the names of the keys"
-        )
+        advice = f"Add or remove the prefix `{load.prefix}` in the keys" if load.prefix else "Compare the names of the keys"
         what = f"only {load.matched} of {load.keys} keys of {load.model} were in the checkpoint"
         example = load.unexpected[0] if load.unexpected else ""
-        yield _finding(
-            load, what, {"example_in_file": example, "missing": len(load.missing)}, advice + " before loading."
-        )
+        yield _finding(load, what, {"example_in_file": example, "missing": len(load.missing)}, advice + " before loading.")
     elif load.weights and load.overwritten > share * load.weights:
         what = f"{load.overwritten} of {load.weights} loaded weights of {load.model} were overwritten before step 0"
         yield _finding(load, what, {"overwritten": load.overwritten}, "Initialize first, then load the checkpoint.")
@@ -44,19 +40,20 @@ def check(load: LoadRecord, *, share: float = 0.5) -> Iterator[Finding]:
 def _finding(load: LoadRecord, what: str, evidence: dict[str, Value], fix: str) -> Finding:
     numbers: dict[str, Value] = {"keys": load.keys, "matched": load.matched}
     return RULE.finding(
-        f"A checkpoint was loaded, but {what}.", where=load.model, line=load.line, step=load.step,
-        evidence=numbers | evidence, fix=fix,
-    )  # fmt: skip
+        f"A checkpoint was loaded, but {what}.",
+        where=load.model,
+        line=load.line,
+        step=load.step,
+        evidence=numbers | evidence,
+        fix=fix,
+    )
 
 
 def sick() -> Specimen:
     return Specimen(
         changed(
             _SCRIPT,
-            (
-                "model.load_state_dict(state)",
-                "model.load_state_dict({'module.' + k: v for k, v in state.items()}, strict=False)",
-            ),
+            ("model.load_state_dict(state)", "model.load_state_dict({'module.' + k: v for k, v in state.items()}, strict=False)"),
         )
     )
 
@@ -69,7 +66,6 @@ _SCRIPT = changed(
     CLASSIFIER,
     (
         "optimizer = ",
-        "state = {name: value * 0.9 for name, value in model.state_dict().items()}\n"
-        "model.load_state_dict(state)\noptimizer = ",
+        "state = {name: value * 0.9 for name, value in model.state_dict().items()}\nmodel.load_state_dict(state)\noptimizer = ",
     ),
 )

@@ -44,8 +44,7 @@ def check(call: LossCall, *, tolerance: float = 0.05) -> Iterator[Finding]:
 def _finding(call: LossCall, got: str, wanted: str) -> Finding:
     p = call.prediction
     return RULE.finding(
-        f"`{call.function}` expects {wanted} and receives {got}"
-        + (f", made by `{p.producer}`." if p.producer else "."),
+        f"`{call.function}` expects {wanted} and receives {got}" + (f", made by `{p.producer}`." if p.producer else "."),
         where=call.where,
         line=p.producer_line if p.producer in ("softmax", "sigmoid") else call.built or call.line,
         step=call.step,

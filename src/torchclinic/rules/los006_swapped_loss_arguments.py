@@ -46,9 +46,15 @@ def check(call: LossCall) -> Iterator[Finding]:
 
 
 _ASYMMETRIC = (
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "nll_loss", "kl_div", "poisson_nll_loss",
-    "soft_margin_loss", "multilabel_soft_margin_loss",
-)  # fmt: skip
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "nll_loss",
+    "kl_div",
+    "poisson_nll_loss",
+    "soft_margin_loss",
+    "multilabel_soft_margin_loss",
+)
 
 
 def correct(statement: Statement, finding: Finding) -> str | None:

@@ -37,9 +37,8 @@ def check(call: LossCall, *, share: float = 0.05) -> Iterator[Finding]:
     if not outside > share:
         return
     yield RULE.finding(
-        f"{outside:.0%} of the targets (from {call.target.minimum:.3g} to {call.target.maximum:.3g}) lie outside "
-        f"the range "
-        f"of `{name}`, which makes the prediction.",
+        f"{outside:.0%} of the targets (from {call.target.minimum:.3g} to {call.target.maximum:.3g}) lie outside the range of "
+        f"`{name}`, which makes the prediction.",
         where=call.where,
         line=call.prediction.producer_line or call.line,
         step=call.step,

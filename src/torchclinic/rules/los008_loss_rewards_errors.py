@@ -46,10 +46,17 @@ def check(record: LossDirection, *, least_points: int = 5, most_correlation: flo
         f"{errors[0]:.3g} to {errors[-1]:.3g}: its sign is flipped.",
         line=record.root_line or record.line,
         step=record.steps[0],
-        evidence={"correlation": together, "first_error": errors[0], "last_error": errors[-1], "chance": record.chance,
-                  "first_loss": roots[0], "last_loss": roots[-1], "measured_on": record.line},
+        evidence={
+            "correlation": together,
+            "first_error": errors[0],
+            "last_error": errors[-1],
+            "chance": record.chance,
+            "first_loss": roots[0],
+            "last_loss": roots[-1],
+            "measured_on": record.line,
+        },
         fix="Minimize the error itself, that is the negative log-likelihood, or one minus an overlap: change the sign of the loss.",
-    )  # fmt: skip
+    )
 
 
 def sick() -> Specimen:

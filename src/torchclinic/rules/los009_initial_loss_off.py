@@ -56,11 +56,7 @@ def check(call: LossCall, *, excess: float = 6.0) -> Iterator[Finding]:
 
 def sick() -> Specimen:
     return Specimen(
-        changed(
-            CLASSIFIER,
-            ("optimizer = ", "nn.init.normal_(model[2].weight, std=30.0)\noptimizer = "),
-            ("lr=0.05", "lr=1e-4"),
-        )
+        changed(CLASSIFIER, ("optimizer = ", "nn.init.normal_(model[2].weight, std=30.0)\noptimizer = "), ("lr=0.05", "lr=1e-4"))
     )
 
 

@@ -31,8 +31,7 @@ def check(run: RunRecord, *, steps: int = 3) -> Iterator[Finding]:
         return
     first = ones[0]
     yield RULE.finding(
-        f"Backward starts at a quotient whose value is 1 at each of {len(ones)} observed steps: the loss is divided by "
-        f"itself.",
+        f"Backward starts at a quotient whose value is 1 at each of {len(ones)} observed steps: the loss is divided by itself.",
         line=first.root_line,
         step=first.step,
         evidence={"value": first.value, "steps": len(ones), "divided_by_itself": first.numerator_is_denominator},
@@ -41,9 +40,7 @@ def check(run: RunRecord, *, steps: int = 3) -> Iterator[Finding]:
 
 
 def sick() -> Specimen:
-    return Specimen(
-        changed(CLASSIFIER, ("    loss.backward()", "    loss = loss / loss.detach()\n    loss.backward()"))
-    )
+    return Specimen(changed(CLASSIFIER, ("    loss.backward()", "    loss = loss / loss.detach()\n    loss.backward()")))
 
 
 def healthy() -> Specimen:

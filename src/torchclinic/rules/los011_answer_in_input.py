@@ -41,12 +41,7 @@ def check(record: AnswerInInput) -> Iterator[Finding]:
         else f"The targets of {record.model} are its inputs, place by place, and it reads from left to right: it can copy.",
         line=record.line,
         step=record.step,
-        evidence={
-            "shift": record.shift,
-            "equal": record.share,
-            "positions": record.positions,
-            "changed": record.changed,
-        },
+        evidence={"shift": record.shift, "equal": record.share, "positions": record.positions, "changed": record.changed},
         fix="Give the attention a causal mask, or let the recurrent layer run forwards only."
         if ahead
         else "Shift the targets by one: inputs `tokens[:, :-1]`, targets `tokens[:, 1:]`.",

@@ -33,8 +33,7 @@ def check(forward: ForwardPass) -> Iterator[Finding]:
         return
     kinds = ", ".join(sorted({layer.kind for layer in layers}))
     yield RULE.finding(
-        f"{forward.model} is trained in eval mode: {len(layers)} layers ({kinds}) are switched off, "
-        f"first at step {forward.step}.",
+        f"{forward.model} is trained in eval mode: {len(layers)} layers ({kinds}) are switched off, first at step {forward.step}.",
         where=layers[0].path,
         line=forward.line,
         step=forward.step,

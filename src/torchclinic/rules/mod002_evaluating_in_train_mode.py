@@ -37,8 +37,7 @@ def check(forward: ForwardPass) -> Iterator[Finding]:
         return
     kinds = ", ".join(sorted({layer.kind for layer in active}))
     yield RULE.finding(
-        f"{forward.model} is evaluated in train mode: {len(active)} layers ({kinds}) are active in a forward without "
-        f"gradients.",
+        f"{forward.model} is evaluated in train mode: {len(active)} layers ({kinds}) are active in a forward without gradients.",
         where=active[0].path,
         line=forward.line,
         step=forward.step,
@@ -58,10 +57,13 @@ def healthy() -> Specimen:
 _SCRIPT = changed(
     CLASSIFIER,
     ("nn.ReLU(),", "nn.ReLU(), nn.Dropout(0.2),"),
-    ("    optimizer.step()\n", """    optimizer.step()
+    (
+        "    optimizer.step()\n",
+        """    optimizer.step()
     model.eval()
     with torch.no_grad():
         accuracy = (model(x).argmax(1) == y).float().mean()
     model.train()
-"""),
-)  # fmt: skip
+""",
+    ),
+)

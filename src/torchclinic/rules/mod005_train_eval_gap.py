@@ -58,10 +58,16 @@ def check(
             where=record.example,
             line=record.line,
             step=record.step,
-            evidence={"in_train": record.in_train, "in_eval": record.in_eval, "constant": record.constant,
-                      "updates": record.updates, "layers": record.layers, "smallest_momentum": record.momentum},
+            evidence={
+                "in_train": record.in_train,
+                "in_eval": record.in_eval,
+                "constant": record.constant,
+                "updates": record.updates,
+                "layers": record.layers,
+                "smallest_momentum": record.momentum,
+            },
             fix="Repair the running statistics: momentum 0.1, no foreign data in train mode, or `update_bn`.",
-        )  # fmt: skip
+        )
 
 
 def _missing(record: UnmeasuredStatistics) -> Finding:

@@ -37,9 +37,8 @@ def check(run: RunRecord) -> Iterator[Finding]:
     drifting = [key[1] for key, seen in states.items() if all(seen) and len(sums[key]) == 1]
     if drifting:
         yield RULE.finding(
-            f"{len(drifting)} frozen BatchNorm layers ({drifting[0]}, …) run in train mode: their running "
-            f"statistics move "
-            f"with every batch although their parameters do not.",
+            f"{len(drifting)} frozen BatchNorm layers ({drifting[0]}, …) run in train mode: their running statistics move with "
+            "every batch although their parameters do not.",
             where=drifting[0],
             line=passes[0].line,
             step=passes[0].step,

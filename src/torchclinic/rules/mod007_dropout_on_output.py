@@ -28,8 +28,7 @@ def check(call: LossCall) -> Iterator[Finding]:
         return
     p = call.prediction
     yield RULE.finding(
-        f"`{call.function}` receives the output of a dropout with p = {p.producer_scale:g}: on average that share "
-        f"of its "
+        f"`{call.function}` receives the output of a dropout with p = {p.producer_scale:g}: on average that share of its "
         f"{p.shape[-1] if p.shape else 1} outputs per sample is zeroed.",
         where=call.where,
         line=p.producer_line or call.line,

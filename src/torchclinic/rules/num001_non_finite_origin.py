@@ -33,10 +33,14 @@ def check(first: NonFinite) -> Iterator[Finding]:
         where=first.where,
         line=first.line,
         step=first.step,
-        evidence={"value": first.value, "phase": first.phase, "operation": first.operation or "unknown",
-                  "seen": "at the operation" if first.certain else f"from {source}"},
+        evidence={
+            "value": first.value,
+            "phase": first.phase,
+            "operation": first.operation or "unknown",
+            "seen": "at the operation" if first.certain else f"from {source}",
+        },
         fix=_FIXES.get(first.trap, "Check the inputs of this operation, and lower the learning rate."),
-    )  # fmt: skip
+    )
 
 
 def _what(first: NonFinite) -> str:
@@ -48,9 +52,7 @@ def _what(first: NonFinite) -> str:
     operation = f"`{first.operation}`" if first.operation else "an operation that could not be identified"
     if first.phase == "backward":
         inferred = first.operation and not first.certain
-        by = (
-            f"of the operations in its graph only {operation} can do that" if inferred else f"it comes from {operation}"
-        )
+        by = f"of the operations in its graph only {operation} can do that" if inferred else f"it comes from {operation}"
         return f"The first {name} appears in the backward pass, the loss is finite: {by}."
     return f"The first {name} is made in the forward pass by {operation}."
 

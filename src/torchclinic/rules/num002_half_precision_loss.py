@@ -41,9 +41,7 @@ def check(record: HalfUse, *, least_share: float = 0.9, least_steps: int = 5) ->
             )
         fix = "Use torch.amp.GradScaler with float16, or bfloat16 autocast."
     else:
-        message = (
-            f"{share:.0f} % of the {record.dtype} weights with a gradient do not change in a step: it is rounded away."
-        )
+        message = f"{share:.0f} % of the {record.dtype} weights with a gradient do not change in a step: it is rounded away."
         fix = "Keep the weights in float32 and use autocast instead of model.half()."
     yield RULE.finding(
         message,

@@ -32,8 +32,7 @@ def check(run: RunRecord, *, share: float = 0.2, least_steps: int = 10) -> Itera
         idle = round(optimizer.tail_share * optimizer.steps)
         if own and optimizer.tail_share > share and idle >= least_steps:
             yield RULE.finding(
-                f"The learning rate of {optimizer.name} falls from {optimizer.lr_max:.3g} to "
-                f"{optimizer.lr_last:.3g} at step "
+                f"The learning rate of {optimizer.name} falls from {optimizer.lr_max:.3g} to {optimizer.lr_last:.3g} at step "
                 f"{optimizer.tail_start}; the last {idle} of {optimizer.steps} steps change practically nothing.",
                 line=own[0].line,
                 step=optimizer.tail_start,
@@ -48,9 +47,8 @@ def check(run: RunRecord, *, share: float = 0.2, least_steps: int = 10) -> Itera
         for s in own:
             if s.name == "CosineAnnealingLR" and s.calls >= 3 * s.horizon > 0 and s.calls >= least_steps:
                 yield RULE.finding(
-                    f"CosineAnnealingLR has T_max = {s.horizon} and was advanced {s.calls} times: the rate swings "
-                    f"back up "
-                    f"every {s.horizon} calls.",
+                    f"CosineAnnealingLR has T_max = {s.horizon} and was advanced {s.calls} times: the rate swings back up every "
+                    f"{s.horizon} calls.",
                     line=s.line,
                     step=s.horizon,
                     evidence={"horizon": s.horizon, "calls": s.calls, "optimizer_steps": s.optimizer_steps},
@@ -76,8 +74,5 @@ _SCRIPT = changed(
         "schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1e-6, total_iters=10)\nfor start in 4 * "
         "list(range(0, 80, 8))",
     ),
-    (
-        "    optimizer.step()\n",
-        "    optimizer.step()\n    if start == 72 or schedule.total_iters == 3:\n        schedule.step()\n",
-    ),
+    ("    optimizer.step()\n", "    optimizer.step()\n    if start == 72 or schedule.total_iters == 3:\n        schedule.step()\n"),
 )

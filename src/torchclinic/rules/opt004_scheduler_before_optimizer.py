@@ -35,9 +35,7 @@ def check(scheduler: SchedulerRecord) -> Iterator[Finding]:
 
 
 def sick() -> Specimen:
-    return Specimen(
-        changed(_SCRIPT, ("    optimizer.step()\n    schedule.step()", "    schedule.step()\n    optimizer.step()"))
-    )
+    return Specimen(changed(_SCRIPT, ("    optimizer.step()\n    schedule.step()", "    schedule.step()\n    optimizer.step()")))
 
 
 def healthy() -> Specimen:

@@ -32,12 +32,7 @@ RULE = Rule("OPT006", "clipped-to-nothing", "error", "window", ClipUse | Clamped
 
 
 def check(
-    record: ClipUse | ClampedError,
-    *,
-    large: float = 10.0,
-    share: float = 0.9,
-    least_travel: float = 0.02,
-    least_calls: int = 5,
+    record: ClipUse | ClampedError, *, large: float = 10.0, share: float = 0.9, least_travel: float = 0.02, least_calls: int = 5
 ) -> Iterator[Finding]:
     """`least_travel`: weights that cannot move by a fiftieth of their length, if all steps went one way, leave the network
     what it was at the start; without clipping, `large` times as much, they would have moved by at least that."""

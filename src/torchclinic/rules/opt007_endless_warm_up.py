@@ -35,12 +35,7 @@ def check(run: RunRecord, *, apart: int = 4) -> Iterator[Finding]:
             f"still rises when training ends: the schedule was advanced {own[0].calls} times, once in {steps} steps.",
             line=own[0].line,
             step=optimizer.steps,
-            evidence={
-                "first_lr": optimizer.lr_first,
-                "last_lr": optimizer.lr_last,
-                "calls": own[0].calls,
-                "apart": steps,
-            },
+            evidence={"first_lr": optimizer.lr_first, "last_lr": optimizer.lr_last, "calls": own[0].calls, "apart": steps},
             fix="Advance a warm-up that counts batches after every batch, or give its length in epochs.",
         )
 

@@ -39,8 +39,7 @@ def check(run: RunRecord) -> Iterator[Finding]:
 
 def _finding(operation: str, line: str, step: int, what: str, times: int, made: str) -> Finding:
     return RULE.finding(
-        f"`{operation}` writes in place to a tensor whose elements share memory ({what}): one write changes many "
-        f"elements.{made}",
+        f"`{operation}` writes in place to a tensor whose elements share memory ({what}): one write changes many elements.{made}",
         line=line,
         step=step,
         evidence={"operation": operation, "layout": what, "writes": times},

@@ -29,9 +29,8 @@ def check(copy: SilentCopy, *, min_steps: int = 3) -> Iterator[Finding]:
     if copy.steps < min_steps:
         return
     yield RULE.finding(
-        f"`{copy.operation}` copies {format_nbytes(copy.nbytes)} each time it is called ({copy.calls} calls in "
-        f"{copy.steps} "
-        f"observed steps).",
+        f"`{copy.operation}` copies {format_nbytes(copy.nbytes)} each time it is called ({copy.calls} calls in {copy.steps} "
+        "observed steps).",
         line=copy.line,
         evidence={"bytes_per_call": copy.nbytes, "calls": copy.calls, "steps": copy.steps, "shape": str(copy.shape)},
         fix="Reorder the dimensions once, before the loop, or merge dimensions that are adjacent in memory.",

@@ -28,9 +28,7 @@ RULE = Rule("SHP007", "storage-pinned", "warning", "exact", PinnedStorage, __doc
 def check(pinned: PinnedStorage) -> Iterator[Finding]:
     where = "The checkpoint holds" if pinned.place == "checkpoint" else "Views kept from earlier steps hold"
     yield RULE.finding(
-        f"{where} {format_nbytes(pinned.held)} of storage for {format_nbytes(pinned.used)} of values in "
-        f"{pinned.tensors} "
-        f"tensors.",
+        f"{where} {format_nbytes(pinned.held)} of storage for {format_nbytes(pinned.used)} of values in {pinned.tensors} tensors.",
         line=pinned.line,
         evidence={"used_bytes": pinned.used, "held_bytes": pinned.held, "tensors": pinned.tensors},
         fix="Keep or save `tensor.clone()`: a clone has a storage of its own.",

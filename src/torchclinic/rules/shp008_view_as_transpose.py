@@ -38,10 +38,9 @@ def check(record: AxesRenamed, *, least: int = 2) -> Iterator[Finding]:
         where=record.where,
         line=record.line,
         step=record.step,
-        evidence={"before": str(record.before), "after": str(record.after), "order": order if same else "",
-                  "calls": record.calls},
+        evidence={"before": str(record.before), "after": str(record.after), "order": order if same else "", "calls": record.calls},
         fix=_fix(record, order),
-    )  # fmt: skip
+    )
 
 
 def _fix(record: AxesRenamed, order: str) -> str:

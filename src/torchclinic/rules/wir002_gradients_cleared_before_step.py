@@ -29,8 +29,7 @@ def check(step: StepRecord) -> Iterator[Finding]:
     line = step.clear_line if step.cleared_after_backward else step.line
     by = f" on line {line}" if step.cleared_after_backward else ""
     yield RULE.finding(
-        f"{step.name}.step() found every gradient zero or None: they were cleared{by}, after "
-        f"backward had computed them.",
+        f"{step.name}.step() found every gradient zero or None: they were cleared{by}, after backward had computed them.",
         line=line,
         step=step.step,
         evidence={"parameters": step.owned, "with_gradient": step.with_gradient, "step_line": step.line},

@@ -46,9 +46,7 @@ def check(run: RunRecord) -> Iterator[Finding]:
 
 def sick() -> Specimen:
     return Specimen(
-        changed(
-            CLASSIFIER, ("lr=0.05)", "lr=0.05)\nmodel = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))")
-        )
+        changed(CLASSIFIER, ("lr=0.05)", "lr=0.05)\nmodel = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))"))
     )
 
 

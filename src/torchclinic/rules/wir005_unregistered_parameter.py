@@ -45,9 +45,7 @@ def sick() -> Specimen:
 
 
 def healthy() -> Specimen:
-    return Specimen(
-        changed(_SCRIPT, ("[nn.Linear(8, 8), nn.Linear(8, 8)]", "nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)])"))
-    )
+    return Specimen(changed(_SCRIPT, ("[nn.Linear(8, 8), nn.Linear(8, 8)]", "nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)])")))
 
 
 _SCRIPT = trained("""

@@ -48,8 +48,7 @@ def _finding(what: str, line: str, step: int, backwards: int) -> Finding:
 def sick() -> Specimen:
     return Specimen(
         changed(
-            CLASSIFIER,
-            ("    loss.backward()", "    loss = torch.tensor(loss.item(), requires_grad=True)\n    loss.backward()"),
+            CLASSIFIER, ("    loss.backward()", "    loss = torch.tensor(loss.item(), requires_grad=True)\n    loss.backward()")
         )
     )
 

@@ -36,9 +36,8 @@ def check(run: RunRecord, *, min_backwards: int = 5, min_thrown: int = 3) -> Ite
     if steps and len(steps) >= 3 and not any(s.moved for s in steps):
         s = steps[0]
         yield RULE.finding(
-            f"{s.name} stepped {len(steps)} times on non-zero gradients (norm {s.gradient_norm:.3g}, lr "
-            f"{s.lr:.3g}) and "
-            f"not one of {s.with_gradient} parameters changed by a single bit.",
+            f"{s.name} stepped {len(steps)} times on non-zero gradients (norm {s.gradient_norm:.3g}, lr {s.lr:.3g}) and not one "
+            f"of {s.with_gradient} parameters changed by a single bit.",
             line=s.line,
             step=s.step,
             evidence={"steps": len(steps), "moved": 0, "gradient_norm": s.gradient_norm, "lr": s.lr},
@@ -48,9 +47,8 @@ def check(run: RunRecord, *, min_backwards: int = 5, min_thrown: int = 3) -> Ite
     idle = run.optimizers and not any(o.steps for o in run.optimizers) and run.failure is None
     if idle and run.backwards >= min_backwards and reached and all(p.unchanged for p in reached):
         yield RULE.finding(
-            f"{run.backwards} backward passes ran, but no optimizer ever stepped: {len(reached)} parameters are "
-            f"as they "
-            f"were initialized.",
+            f"{run.backwards} backward passes ran, but no optimizer ever stepped: {len(reached)} parameters are as they were "
+            "initialized.",
             line=next((b.line for b in run.of(BackwardPass)), run.optimizers[0].line),
             step=0,
             evidence={"backwards": run.backwards, "steps": 0, "parameters": len(reached)},

@@ -31,9 +31,16 @@ def check(run: RunRecord, *, min_backwards: int = 3) -> Iterator[Finding]:
     unused = [
         p
         for p in run.parameters
-        if p.owned and p.requires_grad and p.registered and not p.reached and not p.module_ran and not p.sibling_ran
-        and p.backwards >= needed and p.owner_steps > 1 and p.module
-    ]  # fmt: skip
+        if p.owned
+        and p.requires_grad
+        and p.registered
+        and not p.reached
+        and not p.module_ran
+        and not p.sibling_ran
+        and p.backwards >= needed
+        and p.owner_steps > 1
+        and p.module
+    ]
     modules = list(dict.fromkeys(p.module for p in unused))
     if modules:
         yield RULE.finding(

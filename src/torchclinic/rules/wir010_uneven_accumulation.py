@@ -38,9 +38,7 @@ def check(optimizer: OptimizerRecord, *, cycles: int = 2) -> Iterator[Finding]:
         return
     if sum(bool(count) for count in thrown) >= cycles and sum(thrown) >= 2:
         yield _finding(
-            optimizer,
-            f"{sum(thrown)} of {pattern.count('B')} backward passes were cleared before any step",
-            sum(thrown),
+            optimizer, f"{sum(thrown)} of {pattern.count('B')} backward passes were cleared before any step", sum(thrown)
         )
         return
     middle = pattern.strip("Z")
@@ -66,9 +64,7 @@ def sick() -> Specimen:
 def healthy() -> Specimen:
     return Specimen(
         changed(
-            _SCRIPT,
-            ("    optimizer.zero_grad()\n", ""),
-            ("optimizer.step()", "optimizer.step()\n        optimizer.zero_grad()"),
+            _SCRIPT, ("    optimizer.zero_grad()\n", ""), ("optimizer.step()", "optimizer.step()\n        optimizer.zero_grad()")
         )
     )
 

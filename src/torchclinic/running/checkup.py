@@ -34,12 +34,7 @@ class FirstSteps:
         return bool(session.state.clock.evaluations) or session.step >= MOST_STEPS or now - self._first > MOST_SECONDS
 
 
-def checkup(
-    model: nn.Module,
-    batch: Any,
-    loss_fn: Callable[..., Tensor],
-    optimizer: torch.optim.Optimizer | None = None,
-) -> Report:
+def checkup(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], optimizer: torch.optim.Optimizer | None = None) -> Report:
     """Train `model` for four steps on `batch` under observation, judge them, and restore everything bit for bit.
 
     `batch` is (inputs, targets); `loss_fn(output, targets)` gives the loss. Without an optimizer, plain gradient descent

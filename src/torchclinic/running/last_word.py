@@ -80,9 +80,7 @@ def _words(known: dict[str, Any], json_file: str) -> list[str]:
     if "step" not in known:
         return ["torchclinic: the script ended without a word (killed, or out of memory?) before its first step."]
     loss = f", at a loss of {known['loss']:.4g}" if known.get("loss") is not None else ""
-    words = [
-        f"torchclinic: the script ended without a word (killed, or out of memory?) after step {known['step']}{loss}."
-    ]
+    words = [f"torchclinic: the script ended without a word (killed, or out of memory?) after step {known['step']}{loss}."]
     findings = known.get("findings")
     if findings:
         words += ["Found until then:", *(f"  {finding}" for finding in findings)]

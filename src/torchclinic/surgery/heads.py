@@ -30,13 +30,7 @@ class Replacement:
         return f"<pre>{escape(str(self))}</pre>"
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "path": self.path,
-            "old": str(self.old),
-            "new": str(self.new),
-            "found_by": self.found_by,
-            "notes": list(self.notes),
-        }
+        return {"path": self.path, "old": str(self.old), "new": str(self.new), "found_by": self.found_by, "notes": list(self.notes)}
 
 
 def replace_head(model: nn.Module, num_classes: int, *, path: str | None = None, example: Any = None) -> Replacement:

@@ -117,9 +117,7 @@ def _apply(model: nn.Module, found: dict[str, Place], scheme: str, batch: Any) -
         if place.scale_after and scheme == "auto":
             yield from _zero_scale(model, place.scale_after)
     if not seen:
-        raise InputError(
-            f"{type(model).__name__} has no weight of a linear, convolution, attention or recurrent layer."
-        )
+        raise InputError(f"{type(model).__name__} has no weight of a linear, convolution, attention or recurrent layer.")
     if scheme == "lsuv":
         yield from _lsuv(model, drawn, batch)
 

@@ -71,9 +71,7 @@ def bytes_meet(first: Layout, second: Layout, gap: int, budget: int = BUDGET) ->
     far = gap + (second.span - 1) * second.itemsize + second.itemsize - 1
     terms: list[Term] = [(1, first.itemsize + second.itemsize - 2)]
     for layout in (first, second):
-        terms += [
-            (step * layout.itemsize, size - 1) for size, step in zip(layout.shape, layout.stride, strict=True) if step
-        ]
+        terms += [(step * layout.itemsize, size - 1) for size, step in zip(layout.shape, layout.stride, strict=True) if step]
     return reachable(terms, far, budget)
 
 

@@ -97,9 +97,7 @@ class BroadcastExplanation(Explanation):
             (number, str(o.shape), str(dims), format_nbytes(o.nbytes), format_nbytes(self._written_out(o)))
             for number, (o, dims) in enumerate(zip(self.operands, self.stretched, strict=True))
         )
-        blocks: list[Block] = [
-            Table(columns, rows, "A stretched dimension has stride 0: one element, read many times.")
-        ]
+        blocks: list[Block] = [Table(columns, rows, "A stretched dimension has stride 0: one element, read many times.")]
         if self.shape is None:
             summary = f"Cannot broadcast {shapes}: {self.conflict}."
         else:
@@ -161,9 +159,7 @@ def _as_operand(value: object) -> Operand:
         if any(size < 0 for size in shape):
             raise InputError(f"The shape {shape} has a negative size; sizes are 0 or more.")
         return Operand(shape, torch.get_default_dtype())
-    raise InputError(
-        f"{type(value).__name__} is neither a tensor nor a shape; give a torch.Tensor or a tuple of sizes."
-    )
+    raise InputError(f"{type(value).__name__} is neither a tensor nor a shape; give a torch.Tensor or a tuple of sizes.")
 
 
 def result_dtype(operands: Sequence[Operand]) -> torch.dtype:

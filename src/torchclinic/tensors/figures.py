@@ -90,9 +90,7 @@ def _draw_strip(sheet: Sheet, layout: Layout, places: dict[int, list[Index]], sh
         _draw_arrows(sheet, layout, shown)
     lines = max(1, ceil(len(shown) / PER_ROW))
     sheet.bottom += lines * (CELL + 4) + _arrow_room(layout) + 4
-    left_out = [
-        f"{count:,} {side}" for count, side in ((shown.start, "before"), (size - shown.stop, "after")) if count > 0
-    ]
+    left_out = [f"{count:,} {side}" for count, side in ((shown.start, "before"), (size - shown.stop, "after")) if count > 0]
     if left_out:
         sheet.remark(f"… addresses not shown: {' and '.join(left_out)}")
 

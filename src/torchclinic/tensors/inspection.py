@@ -12,11 +12,7 @@ from torchclinic.tensors.figures import layout_figure
 from torchclinic.tensors.layout import Layout, require_tensor
 from torchclinic.units import format_nbytes, format_share
 
-FORMATS = {
-    "contiguous": torch.contiguous_format,
-    "channels_last": torch.channels_last,
-    "channels_last_3d": torch.channels_last_3d,
-}
+FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last, "channels_last_3d": torch.channels_last_3d}
 
 
 class Contiguity(dict[str, bool]):
@@ -147,9 +143,7 @@ def explain(tensor: torch.Tensor) -> TensorExplanation:
         nbytes=layout.nbytes,
         storage_nbytes=tensor.untyped_storage().nbytes(),
         used_nbytes=None if distinct is None else distinct * layout.itemsize,
-        contiguous=Contiguity(
-            {name: tensor.is_contiguous(memory_format=memory_format) for name, memory_format in FORMATS.items()}
-        ),
+        contiguous=Contiguity({name: tensor.is_contiguous(memory_format=memory_format) for name, memory_format in FORMATS.items()}),
         dense=layout.dense,
         overlapping=layout.overlapping,
         expanded_dims=layout.expanded_dims,
@@ -176,13 +170,10 @@ def _notes(tensor: torch.Tensor) -> list[str]:
         notes.append("A meta tensor has a layout but no memory: the bytes are what it would take.")
     if tensor.is_quantized:
         notes.append(
-            "The bytes are those of the stored integers; scale and zero point lie outside the storage "
-            "and are not counted."
+            "The bytes are those of the stored integers; scale and zero point lie outside the storage and are not counted."
         )
     if tensor.is_conj():
-        notes.append(
-            "The conjugate bit is set: the storage holds the conjugates of the values (resolve_conj() writes them)."
-        )
+        notes.append("The conjugate bit is set: the storage holds the conjugates of the values (resolve_conj() writes them).")
     if tensor.is_neg():
         notes.append("The negative bit is set: the storage holds the negated values (resolve_neg() writes them).")
     return notes

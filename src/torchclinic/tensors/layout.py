@@ -167,9 +167,7 @@ def infer_shape(numel: int, shape: Sequence[int]) -> tuple[int, ...]:
         raise InputError(f"Shape {given} leaves more than one size to infer; write -1 at most once.")
     if -1 not in shape:
         if known != numel:
-            raise InputError(
-                f"Shape {given} holds {plural(known, 'element')}, the tensor {numel:,}; the two must be equal."
-            )
+            raise InputError(f"Shape {given} holds {plural(known, 'element')}, the tensor {numel:,}; the two must be equal.")
         return tuple(shape)
     if known == 0:
         if numel == 0:

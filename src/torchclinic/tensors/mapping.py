@@ -37,9 +37,8 @@ class Mapping:
     def warning(self) -> str:
         place, taken, meant = self.first_difference or ((), (), ())
         return (
-            f"{call_text('x.reshape', self.shape)} has the shape of {call_text('x.permute', self.dims)} but not its "
-            f"elements: at {place} it holds x{list(taken)}, the permutation x{list(meant)}. "
-            "To swap dimensions, permute."
+            f"{call_text('x.reshape', self.shape)} has the shape of {call_text('x.permute', self.dims)} but not its elements: at "
+            f"{place} it holds x{list(taken)}, the permutation x{list(meant)}. To swap dimensions, permute."
         )
 
 

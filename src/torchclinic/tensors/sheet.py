@@ -79,9 +79,7 @@ class Sheet:
         self.add(lambda d: d.text(8, y, text, size=12, opacity=0.8))
         self.bottom += 22
 
-    def cell(
-        self, x: float, y: float, cell: Cell, *, width: float = CELL, height: float = CELL, small: str = ""
-    ) -> None:
+    def cell(self, x: float, y: float, cell: Cell, *, width: float = CELL, height: float = CELL, small: str = "") -> None:
         text, fill, tooltip = cell
         empty = fill == NONE
 

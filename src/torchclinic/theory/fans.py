@@ -38,9 +38,7 @@ def fan(module: nn.Module, parameter: str = "weight") -> tuple[int, int]:
     candidate = getattr(module, parameter, None)
     if isinstance(candidate, Tensor) and candidate.dim() == 2:
         return candidate.shape[1], candidate.shape[0]
-    raise InputError(
-        f"{type(module).__name__} has no {parameter!r} with a fan-in; give a layer that multiplies by a matrix."
-    )
+    raise InputError(f"{type(module).__name__} has no {parameter!r} with a fan-in; give a layer that multiplies by a matrix.")
 
 
 def fan_of(weight: Tensor) -> tuple[int, int]:

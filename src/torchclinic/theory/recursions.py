@@ -82,9 +82,7 @@ def log_spread(depth: int, width: int, phi: Activation) -> float:
     return math.sqrt(depth * kappa / width)
 
 
-def finite_width_step(
-    q: float, variance: float, width: int, weight_variance: float, phi: Activation
-) -> tuple[float, float]:
+def finite_width_step(q: float, variance: float, width: int, weight_variance: float, phi: Activation) -> tuple[float, float]:
     """Mean and variance, over networks, of the layer's mean square after one layer of `width` units, to order 1 / width.
 
     Given q, the next one averages σ_w² φ(√q z)² over `width` Gaussian units. So with f(q) = σ_w² E[φ(√q z)²]:

@@ -50,9 +50,7 @@ def write_run(folder: Path, settings: Mapping[str, Any]) -> None:
     Raises: CheckpointError if the folder holds a run already or cannot be written.
     """
     if (folder / RUN).exists():
-        raise CheckpointError(
-            f"{folder} holds a run already: continue it with --resume {folder}, or choose another --out."
-        )
+        raise CheckpointError(f"{folder} holds a run already: continue it with --resume {folder}, or choose another --out.")
     update_run(folder, settings)
 
 
@@ -149,9 +147,7 @@ def restore_training(optimizer: torch.optim.Optimizer, checkpoint: Checkpoint) -
         torch.set_rng_state(checkpoint.training["random.cpu"])
         cuda = [checkpoint.training[f"random.cuda.{index}"] for index in range(torch.cuda.device_count())]
     except (KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"{checkpoint.folder / TRAINING} does not fit this optimizer or machine: {error}."
-        ) from error
+        raise CheckpointError(f"{checkpoint.folder / TRAINING} does not fit this optimizer or machine: {error}.") from error
     for index, stream in enumerate(cuda):
         torch.cuda.set_rng_state(stream, index)
 

@@ -34,9 +34,7 @@ def joined() -> Iterator[World]:
         return
     dist.init_process_group("gloo", timeout=TIMEOUT)
     try:
-        yield World(
-            rank=dist.get_rank(), size=dist.get_world_size(), share=share, wait=dist.barrier, callbacks=(PoolFigures(),)
-        )
+        yield World(rank=dist.get_rank(), size=dist.get_world_size(), share=share, wait=dist.barrier, callbacks=(PoolFigures(),))
     finally:
         dist.destroy_process_group()
 
@@ -110,16 +108,12 @@ class PoolFigures(Callback):
 
     def epoch_done(self, progress: Progress) -> None:
         epoch = progress.history[-1]
-        sums = torch.tensor(
-            [epoch.loss * epoch.images, epoch.accuracy * epoch.images, epoch.images], dtype=torch.float64
-        )
+        sums = torch.tensor([epoch.loss * epoch.images, epoch.accuracy * epoch.images, epoch.images], dtype=torch.float64)
         dist.all_reduce(sums)
         seconds = torch.tensor(epoch.seconds, dtype=torch.float64)
         dist.all_reduce(seconds, op=dist.ReduceOp.MAX)
         loss, accuracy, images = sums.tolist()
-        pooled = replace(
-            epoch, loss=loss / images, accuracy=accuracy / images, images=int(images), seconds=seconds.item()
-        )
+        pooled = replace(epoch, loss=loss / images, accuracy=accuracy / images, images=int(images), seconds=seconds.item())
         progress.history[-1] = pooled
 
 

@@ -56,12 +56,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    batch_size: int = 1000,
-    *,
-    prepare: Callable[[Tensor], Tensor] = normalize,
+    model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 1000, *, prepare: Callable[[Tensor], Tensor] = normalize
 ) -> Evaluation:
     """Evaluate `model` on `images` [n, ...] (uint8 digits by default) and `labels` int64 [n].
 

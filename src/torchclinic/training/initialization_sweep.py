@@ -109,9 +109,7 @@ def _forward(hidden: Tensor, head: Tensor, x: Tensor, phi: Activation) -> Tensor
     return x @ head.T
 
 
-def _at_birth(
-    hidden: Tensor, heads: Tensor, x: Tensor, targets: Tensor, phi: Activation
-) -> tuple[Tensor, Tensor, Tensor]:
+def _at_birth(hidden: Tensor, heads: Tensor, x: Tensor, targets: Tensor, phi: Activation) -> tuple[Tensor, Tensor, Tensor]:
     """Variance of the last hidden pre-activation, mean square of the first layer's gradient, share of dead units; [I] each."""
     signal = x.expand(len(hidden), *x.shape)
     dead, variance = torch.zeros(len(hidden)), torch.zeros(len(hidden))

@@ -34,9 +34,7 @@ class Prediction:
         return int(self.probabilities.argmax())
 
 
-def training_report(
-    settings: Settings, history: Sequence[Epoch], model: nn.Module, data: Mnist, result: Evaluation
-) -> Report:
+def training_report(settings: Settings, history: Sequence[Epoch], model: nn.Module, data: Mnist, result: Evaluation) -> Report:
     """How a training went and what came of it; `result` is of the test images."""
     seconds = sum(epoch.seconds for epoch in history)
     what = f"{settings.model} on {data.name}"
@@ -44,10 +42,7 @@ def training_report(
     return Report(
         title=f"Training of {what}",
         summary=f"{_percent(result.accuracy)} of {result.count:,} test images right {after}.",
-        sections=(
-            Section("Training", training_blocks(history)),
-            Section("Test", evaluation_blocks(model, data, result)),
-        ),
+        sections=(Section("Training", training_blocks(history)), Section("Test", evaluation_blocks(model, data, result))),
         data={
             "test_accuracy": result.accuracy,
             "test_loss": result.loss,
@@ -94,9 +89,7 @@ def prediction_report(predictions: Sequence[Prediction], refused: Mapping[Path, 
         sections=(Section("Predictions", tuple(blocks)),),
         not_checked=tuple(NotChecked(str(file), reason) for file, reason in refused.items()),
         data={
-            "predictions": [
-                {"file": str(p.file), "class": p.digit, "probabilities": p.probabilities.tolist()} for p in predictions
-            ]
+            "predictions": [{"file": str(p.file), "class": p.digit, "probabilities": p.probabilities.tolist()} for p in predictions]
         },
     )
 
@@ -110,8 +103,7 @@ def training_blocks(history: Sequence[Epoch]) -> tuple[Block, ...]:
     note = "Training figures are those of the batches as they were met, with dropout and before later steps."
     columns = ("epoch", "training loss", "training accuracy", "test loss", "test accuracy", "seconds", "images/s")
     rows = tuple(
-        (e.number, e.loss, e.accuracy, e.test_loss, e.test_accuracy, e.seconds, round(e.images / e.seconds))
-        for e in history
+        (e.number, e.loss, e.accuracy, e.test_loss, e.test_accuracy, e.seconds, round(e.images / e.seconds)) for e in history
     )
     return (
         line_chart("Loss", loss, "epoch", "loss in nats", markers=True, description=note),
@@ -124,9 +116,7 @@ def evaluation_blocks(model: nn.Module, data: Mnist, result: Evaluation) -> tupl
     """Confusion matrix, figures by class, the worst mistakes and the first layer's weights as pictures."""
     digits = [str(digit) for digit in range(len(result.confusion))]
     counts = result.confusion.tolist()
-    blocks: list[Block] = [
-        heat_map("Confusion matrix", digits, digits, counts, row_label="true", column_label="predicted")
-    ]
+    blocks: list[Block] = [heat_map("Confusion matrix", digits, digits, counts, row_label="true", column_label="predicted")]
     columns = zip(digits, result.precision.tolist(), result.recall.tolist(), result.f1.tolist(), strict=True)
     error = f"expected calibration error {result.calibration_error:.4f} ({CALIBRATION_BINS} bins)"
     blocks.append(Table(("class", "precision", "recall", "F1"), tuple(columns), f"By class; {error}"))

@@ -105,13 +105,7 @@ def train(
 
 
 def train_recipe(
-    name: str,
-    model: nn.Module,
-    data: Mnist,
-    *,
-    seed: int = 0,
-    recipe: Recipe | None = None,
-    callbacks: Sequence[Callback] = (),
+    name: str, model: nn.Module, data: Mnist, *, seed: int = 0, recipe: Recipe | None = None, callbacks: Sequence[Callback] = ()
 ) -> Progress:
     """Train `model`, in place and on its device, by the recipe of the model called `name` for this much data.
 

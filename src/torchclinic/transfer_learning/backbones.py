@@ -12,8 +12,11 @@ from torchclinic.models import resnet18, resnet20, resnet32, resnet34, resnet44,
 from torchclinic.models.weights import fit, read_state, read_weights
 
 CIFAR: Mapping[str, Callable[..., nn.Module]] = {
-    "resnet20": resnet20, "resnet32": resnet32, "resnet44": resnet44, "resnet56": resnet56,
-}  # fmt: skip
+    "resnet20": resnet20,
+    "resnet32": resnet32,
+    "resnet44": resnet44,
+    "resnet56": resnet56,
+}
 IMAGENET: Mapping[str, Callable[..., nn.Module]] = {"resnet18": resnet18, "resnet34": resnet34, "resnet50": resnet50}
 BUILDERS = {**CIFAR, **IMAGENET}
 # Mean and standard deviation per channel of the images the networks were trained on.

@@ -162,9 +162,7 @@ class _Task:
         if self.data.mirrored:
             images, labels = torch.cat([images, images.flip(3)]), torch.cat([labels, labels])
         features = self._features(model, head, images)
-        batches = TensorBatches(
-            features, labels, self.plan.batch_size, seed=self.seed, prepare=lambda x: x, device=self.device
-        )
+        batches = TensorBatches(features, labels, self.plan.batch_size, seed=self.seed, prepare=lambda x: x, device=self.device)
         rates = FallingRates(optimizer, self.plan.head_epochs * len(batches))
         fit(head, batches, optimizer, epochs=self.plan.head_epochs, loss_fn=self._loss(), callbacks=[rates])
 
@@ -193,9 +191,7 @@ class _Task:
         return nn.CrossEntropyLoss(weight=counts.sum() / (len(counts) * counts))
 
     def _outcome(self, method: str, model: nn.Module, proof: FreezeProof | None = None) -> Outcome:
-        result = evaluate(
-            model, self.data.test_images, self.data.test_labels, batch_size=64, prepare=self.backbone.prepare
-        )
+        result = evaluate(model, self.data.test_images, self.data.test_labels, batch_size=64, prepare=self.backbone.prepare)
         trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         correct = result.predictions == result.labels
         return Outcome(method, model.eval(), correct, tuple(result.recall.tolist()), trained, proof)

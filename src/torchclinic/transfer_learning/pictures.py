@@ -22,12 +22,7 @@ class MovedPictures:
     """
 
     def __init__(
-        self,
-        data: ImageFolder,
-        batch_size: int,
-        seed: int,
-        prepare: Callable[[Tensor], Tensor],
-        device: torch.device,
+        self, data: ImageFolder, batch_size: int, seed: int, prepare: Callable[[Tensor], Tensor], device: torch.device
     ) -> None:
         self.data, self.prepare, self.device, self.seed = data, prepare, device, seed
         self.batch_size = min(batch_size, len(data.train_images))

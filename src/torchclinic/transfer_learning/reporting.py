@@ -59,9 +59,7 @@ def _blocks(data: ImageFolder, outcomes: Sequence[Outcome]) -> Iterator[Table | 
         low, high = (format_share(bound) for bound in outcome.interval)
         trained = format_count(outcome.trained)
         recall = format_share(outcome.recall[worst])
-        rows.append(
-            (TITLES[outcome.method], format_share(outcome.accuracy), low, high, trained, data.classes[worst], recall)
-        )
+        rows.append((TITLES[outcome.method], format_share(outcome.accuracy), low, high, trained, data.classes[worst], recall))
     caption = "Intervals: Wilson 1927. One seed; nothing was selected on the held-out pictures."
     yield Table(columns, tuple(rows), caption)
     pairs = list(combinations(outcomes, 2))
@@ -89,7 +87,5 @@ def _claims(data: ImageFolder, outcomes: Sequence[Outcome]) -> Iterator[Claim]:
 def _findings(data: ImageFolder) -> Iterator[Finding]:
     if data.unbalanced:
         counts = {name: train for name, (train, _) in zip(data.classes, data.counts, strict=True)}
-        message = (
-            f"The largest class has {max(counts.values())} pictures to train on, the smallest {min(counts.values())}."
-        )
+        message = f"The largest class has {max(counts.values())} pictures to train on, the smallest {min(counts.values())}."
         yield Finding("DAT004", "class-imbalance", "info", message, evidence=dict(list(counts.items())[:20]))

@@ -35,9 +35,7 @@ PARTS = """for xb, yb in zip(test_x.split(250), test_y.split(250)):
                 right = (model(xb).argmax(1) == yb).sum()"""
 SICK = {
     "batch_norm": changed(sick().script, NORMED, EVAL),
-    "momentum": changed(
-        sick().script, ("Adam(model.parameters(), lr=5e-3)", "SGD(model.parameters(), 0.3, momentum=0.9)")
-    ),
+    "momentum": changed(sick().script, ("Adam(model.parameters(), lr=5e-3)", "SGD(model.parameters(), 0.3, momentum=0.9)")),
     "learnt_slowly": changed(
         sick().script,
         ("(x[:, :3].sum(1) > 0).long()", "4 * (x[:, 0] > 0) + 2 * (x[:, 1] > 0) + (x[:, 2] > 0)"),
@@ -109,9 +107,7 @@ def test_the_standard_error_is_that_of_many_samples_of_the_same_agreement() -> N
     kappas = []
     for _ in range(2000):
         labels = torch.randint(0, 5, (200,), generator=generator)
-        guess = torch.where(
-            torch.rand(200, generator=generator) < 0.3, labels, torch.randint(0, 5, (200,), generator=generator)
-        )
+        guess = torch.where(torch.rand(200, generator=generator) < 0.3, labels, torch.randint(0, 5, (200,), generator=generator))
         found = Agreement(*(float(value) for value in agreement(guess, labels)))
         kappas.append(found.kappa)
     measured = torch.tensor(kappas).std()
@@ -125,9 +121,7 @@ def record(seen: float, unseen: float, rows: int) -> CarryOver:
     return found
 
 
-@pytest.mark.parametrize(
-    ("seen", "unseen", "rows"), [(1.0, 0.2, 4000), (1.0, 0.1, 400), (0.3, 0.0, 400), (1.0, 0.0, 100)]
-)
+@pytest.mark.parametrize(("seen", "unseen", "rows"), [(1.0, 0.2, 4000), (1.0, 0.1, 400), (0.3, 0.0, 400), (1.0, 0.0, 100)])
 def test_weak_relations_and_few_rows_are_not_enough(seen: float, unseen: float, rows: int) -> None:
     assert not list(check(record(seen, unseen, rows)))
 
@@ -149,11 +143,5 @@ def test_a_model_above_chance_on_its_first_batches_or_in_any_evaluation_is_no_su
 def test_a_loss_below_the_entropy_of_the_labels_tells_where_few_seen_rows_do_not() -> None:
     slow = CarryOver("Net", "", 400, Agreement(60, 8, 6), Agreement(2000, 196, 200), best=1.0, evaluations=4, left=0.95)
     assert list(check(slow))
-    for change in (
-        {"left": 0.99},
-        {"left": math.nan},
-        {"evaluations": 2},
-        {"best": 4.0},
-        {"unseen": Agreement(200, 19, 20)},
-    ):
+    for change in ({"left": 0.99}, {"left": math.nan}, {"evaluations": 2}, {"best": 4.0}, {"unseen": Agreement(200, 19, 20)}):
         assert not list(check(replace(slow, **change)))

@@ -222,9 +222,7 @@ def test_draws_that_need_no_gradient(name: str, tmp_path: Path, monkeypatch: pyt
     assert found(HEALTHY[name], tmp_path, monkeypatch) == []
 
 
-def test_an_encoder_that_no_gradient_reaches_is_cut_by_the_draw(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_encoder_that_no_gradient_reaches_is_cut_by_the_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = """
 def loss():
     x = data(); z = Normal(net.stats(x)[0], 0.1).sample()

@@ -32,26 +32,31 @@ SICK = {
     "of-the-values": BACKWARD + "for p in params: p = p.data - lr * p.grad.data" + CLEAR,
     "recorded": BACKWARD + "for p in params: p = p - lr * p.grad" + CLEAR,
     "one-call": BACKWARD + "with torch.no_grad():\n        for p in params: p = torch.add(p, p.grad, alpha=-lr)" + CLEAR,
-    "with-momentum": BACKWARD + """with torch.no_grad():
-        for p, v in zip(params, speed): v.mul_(0.9).add_(p.grad); p = p - lr * v""" + CLEAR,
+    "with-momentum": BACKWARD
+    + """with torch.no_grad():
+        for p, v in zip(params, speed): v.mul_(0.9).add_(p.grad); p = p - lr * v"""
+    + CLEAR,
     "gradients-by-hand": """with torch.no_grad():
         for p, g in zip(params, torch.autograd.grad(loss, params)): p = p - lr * g""",
-}  # fmt: skip
+}
 HEALTHY = {
     "in-place": BACKWARD + "with torch.no_grad():\n        for p in params: p -= lr * p.grad" + CLEAR,
     "copied": BACKWARD + "with torch.no_grad():\n        for p in params: p.copy_(p - lr * p.grad)" + CLEAR,
     "data-assigned": BACKWARD + "for p in params: p.data = p.data - lr * p.grad" + CLEAR,
     "a-new-list": BACKWARD + "with torch.no_grad(): params = [(p - lr * p.grad).requires_grad_() for p in params]",
-    "line-search": BACKWARD + """with torch.no_grad():
-        rates = [loss_of(*[p - r * p.grad for p in params]) for r in (0.01, 0.1, 1.0)]""" + CLEAR,
+    "line-search": BACKWARD
+    + """with torch.no_grad():
+        rates = [loss_of(*[p - r * p.grad for p in params]) for r in (0.01, 0.1, 1.0)]"""
+    + CLEAR,
     "inner-steps": """moved = [p - lr * g for p, g in zip(params, torch.autograd.grad(loss, params, create_graph=True))]
     loss_of(*moved).backward()
     with torch.no_grad():
-        for p in params: p -= lr * p.grad""" + CLEAR,
+        for p in params: p -= lr * p.grad"""
+    + CLEAR,
     "gradients-alone": BACKWARD + "sizes = [p.grad.norm() for p in params]" + CLEAR,
     "noise": BACKWARD + "for p in params: q = p + 0.1 * torch.randn_like(p)" + CLEAR,
     "adversarial-input": "x = x.detach().requires_grad_(); loss_of(*params).backward(); x = x + 0.01 * x.grad.sign()",
-}  # fmt: skip
+}
 
 
 def found(update: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setup: str = "") -> list[str]:
@@ -75,9 +80,7 @@ def test_an_update_that_only_a_local_name_gets(name: str, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("name", HEALTHY)
-def test_updates_that_reach_the_parameter_or_are_no_updates(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_updates_that_reach_the_parameter_or_are_no_updates(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(HEALTHY[name], tmp_path, monkeypatch) == []
 
 

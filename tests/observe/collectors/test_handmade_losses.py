@@ -66,8 +66,15 @@ for step in range({steps}):
 """
 
 
-def script(form: str, loss: str, output: str = "", opt: str = "Adam(net.parameters(), 5e-3)", steps: int = 60,
-           columns: int = 1, channels: int = 1) -> str:  # fmt: skip
+def script(
+    form: str,
+    loss: str,
+    output: str = "",
+    opt: str = "Adam(net.parameters(), 5e-3)",
+    steps: int = 60,
+    columns: int = 1,
+    channels: int = 1,
+) -> str:
     output = ", " + output if output else ""
     return HEAD + form.format(loss=loss, output=output, opt=opt, steps=steps, columns=columns, channels=channels)
 
@@ -107,50 +114,51 @@ SICK = {
     },
     "rate": ("OPT001", script(REGRESSION, SQUARES["power"], opt=FAST)),
     "rate-of-weighted": ("OPT001", script(REGRESSION, SQUARES["weighted"], opt=FAST)),
-    "scale": (
-        "DAT009",
-        script(REGRESSION, SQUARES["power"], steps=120).replace("X[:, 2:4]\n", "X[:, 2:4] + 400\n"),
-    ),
+    "scale": ("DAT009", script(REGRESSION, SQUARES["power"], steps=120).replace("X[:, 2:4]\n", "X[:, 2:4] + 400\n")),
     "softmax-twice": ("LOS001", script(CLASSES, "-z.log_softmax(1)[range(24), y].mean()", "nn.Softmax(1)")),
     "bounded-logits": ("LOS003", script(CLASSES, "-z.log_softmax(1).gather(1, y[:, None]).mean()", "nn.Tanh()")),
-    "sign-of-one-hot": (
-        "LOS008", script(CLASSES, "(F.one_hot(y, 4).float() * z.log_softmax(1)).sum(1).mean()", steps=20)),
+    "sign-of-one-hot": ("LOS008", script(CLASSES, "(F.one_hot(y, 4).float() * z.log_softmax(1)).sum(1).mean()", steps=20)),
     "sign-of-log-of-softmax": (
-        "LOS008", script(CLASSES, "z.softmax(1).log()[torch.arange(24), y].mean()", opt="SGD(net.parameters(), 0.05)", steps=20)),
-    "sign-of-binary": (
-        "LOS008", script(BINARY, "(y * F.logsigmoid(z) + (1 - y) * F.logsigmoid(-z)).mean()", steps=20)),
+        "LOS008",
+        script(CLASSES, "z.softmax(1).log()[torch.arange(24), y].mean()", opt="SGD(net.parameters(), 0.05)", steps=20),
+    ),
+    "sign-of-binary": ("LOS008", script(BINARY, "(y * F.logsigmoid(z) + (1 - y) * F.logsigmoid(-z)).mean()", steps=20)),
     "softmax-of-several-labels": (
-        "LOS007", script(BINARY, "-(y * (z + 1e-7).log() + (1 - y) * (1 - z + 1e-7).log()).mean()", "nn.Softmax(1)", columns=4)),
+        "LOS007",
+        script(BINARY, "-(y * (z + 1e-7).log() + (1 - y) * (1 - z + 1e-7).log()).mean()", "nn.Softmax(1)", columns=4),
+    ),
     "overlap": ("LOS008", script(MASKS, "dice(z.sigmoid(), y).mean()")),
-    "overlap-of-two-classes": (
-        "LOS008", script(MASKS, "dice(z.softmax(1), torch.cat([1 - y, y], 1)).mean()", channels=2)),
+    "overlap-of-two-classes": ("LOS008", script(MASKS, "dice(z.softmax(1), torch.cat([1 - y, y], 1)).mean()", channels=2)),
     "intersection-over-union": ("LOS008", script(MASKS, "iou(z.sigmoid(), y).mean() - 1")),
-}  # fmt: skip
+}
 
 WRONG = "1 - F.one_hot(y, 4).float()"
 HEALTHY = {
     **{name: script(REGRESSION, loss) for name, loss in SQUARES.items()},
     "masked-out-targets": script(REGRESSION, "(m * (p - t) ** 2).sum() / m.sum()", "nn.Tanh()").replace(
-        "    p = net", "    m = (y.abs() < 0.8).float(); t = torch.where(m > 0, y, -100.0)\n    p = net"),
+        "    p = net", "    m = (y.abs() < 0.8).float(); t = torch.where(m > 0, y, -100.0)\n    p = net"
+    ),
     "left-out-targets": script(REGRESSION, "(p - t)[m].pow(2).mean()", "nn.Tanh()").replace(
-        "    p = net", "    m = y.abs() < 0.8; t = torch.where(m, y, -100.0)\n    p = net"),
+        "    p = net", "    m = y.abs() < 0.8; t = torch.where(m, y, -100.0)\n    p = net"
+    ),
     "reward-of-distance": script(REGRESSION, "-((x[:, :2] + p - x[:, :2]) ** 2).sum(1).sqrt().mean()", "nn.Tanh()"),
-    "pushed-from-its-own-copy": script(
-        REGRESSION, "-(p - old(x).detach()).pow(2).mean()", "nn.Tanh()"
-    ).replace("opt =", "old = nn.Sequential(nn.Linear(6, 2), nn.Tanh()).requires_grad_(False)\nopt ="),
+    "pushed-from-its-own-copy": script(REGRESSION, "-(p - old(x).detach()).pow(2).mean()", "nn.Tanh()").replace(
+        "opt =", "old = nn.Sequential(nn.Linear(6, 2), nn.Tanh()).requires_grad_(False)\nopt ="
+    ),
     "one-hot": script(CLASSES, "-(F.one_hot(y, 4).float() * z.log_softmax(1)).sum(1).mean()"),
     "picked": script(CLASSES, "-z.softmax(1).clamp_min(1e-8).log()[torch.arange(24), y].mean()"),
     "expected-cost": script(CLASSES, f"(z.softmax(1) * ({WRONG})).sum(1).mean()"),
     "share-of-the-cost": script(CLASSES, f"((z.softmax(1) * ({WRONG})).sum(1) / z.softmax(1).sum(1)).mean()"),
-    "negative-rewards": script(CLASSES, "-(z.log_softmax(1)[torch.arange(24), a] * ((a == y).float() - 1.5)).mean()")
-    .replace("    loss", "    a = z.detach().softmax(1).multinomial(1)[:, 0]\n    loss"),
+    "negative-rewards": script(CLASSES, "-(z.log_softmax(1)[torch.arange(24), a] * ((a == y).float() - 1.5)).mean()").replace(
+        "    loss", "    a = z.detach().softmax(1).multinomial(1)[:, 0]\n    loss"
+    ),
     "most-entropy": script(CLASSES, "(z.softmax(1).detach() * z.log_softmax(1)).sum(1).mean()"),
     "binary": script(BINARY, "-(y * z.log() + (1 - y) * (1 - z).log()).mean()", "nn.Sigmoid()"),
     "two-halves": script(BINARY, "(-F.logsigmoid(z) * y - F.logsigmoid(-z) * (1 - y)).mean()"),
     "dice": script(MASKS, "1 - dice(z.sigmoid(), y).mean()"),
     "log-of-dice": script(MASKS, "-dice(z.sigmoid(), y).log().mean()"),
     "iou-and-cross-entropy": script(MASKS, "F.binary_cross_entropy_with_logits(z, y) - iou(z.sigmoid(), y).mean()"),
-}  # fmt: skip
+}
 
 
 def cases(named: dict[str, object]) -> list[object]:
@@ -174,11 +182,7 @@ def test_a_healthy_handmade_loss_is_silent(
 
 
 @pytest.mark.parametrize(
-    ("loss", "twin"),
-    [
-        ("((p - y) ** 2).mean()", "F.mse_loss(p, y)"),
-        ("(y - p).abs().mean()", "F.l1_loss(p, y)"),
-    ],
+    ("loss", "twin"), [("((p - y) ** 2).mean()", "F.mse_loss(p, y)"), ("(y - p).abs().mean()", "F.l1_loss(p, y)")]
 )
 def test_a_handmade_loss_gives_the_records_of_the_function(
     loss: str, twin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -105,10 +105,12 @@ class Watch:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    shape=SHAPES, dtype=DTYPES, seed=st.integers(0, 1000),
+    shape=SHAPES,
+    dtype=DTYPES,
+    seed=st.integers(0, 1000),
     trained=st.lists(st.lists(st.integers(0, 11), min_size=1, max_size=6), min_size=1, max_size=4),
     evaluated=st.lists(st.integers(0, 11), min_size=1, max_size=12),
-)  # fmt: skip
+)
 def test_seen_and_chance_are_counts_of_equal_rows(
     shape: tuple[int, ...], dtype: torch.dtype, seed: int, trained: list[list[int]], evaluated: list[int]
 ) -> None:
@@ -183,9 +185,7 @@ def test_records_of_a_script_are_what_it_did() -> None:
     test, validation = uses_of(observe(run)[0])
     assert (test.name, test.rows, test.seen, test.step) == ("test_x", 30, 10, 3)
     assert (validation.name, validation.rows, validation.seen) == ("val_x", 20, 0)
-    assert validation.chance == pytest.approx(
-        30 * 3 / (6 * 45 + 10 * 10 + 10 * 20)
-    )  # pairs: in batches, and first visits
+    assert validation.chance == pytest.approx(30 * 3 / (6 * 45 + 10 * 10 + 10 * 20))  # pairs: in batches, and first visits
     assert test.line != validation.line
 
 

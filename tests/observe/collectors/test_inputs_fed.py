@@ -43,9 +43,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_evaluated_is_prepared_as_what_is_trained_on(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_evaluated_is_prepared_as_what_is_trained_on(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test, other, told = CASES[name]
     monkeypatch.chdir(tmp_path)
     script = SCRIPT.replace("TRAIN", train).replace("TEST", test).replace("OTHER", other)

@@ -63,7 +63,5 @@ def test_a_sum_that_drowns_a_mean(loss: str, ratio: float, tmp_path: Path, monke
         "F.mse_loss(out, x) + hidden.new_tensor(1.0) * z.square().sum()",
     ],
 )
-def test_terms_that_are_balanced_or_no_sums_over_the_batch(
-    loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_terms_that_are_balanced_or_no_sums_over_the_batch(loss: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert look(loss, tmp_path, monkeypatch)[0] == []

@@ -61,9 +61,7 @@ def test_of_two_that_could_have_done_it_none_is_named(tmp_path: Path, monkeypatc
     ],
     ids=["epsilon", "large-but-finite"],
 )
-def test_a_finite_gradient_is_not_reported(
-    change: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_finite_gradient_is_not_reported(change: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     healthy = SCRIPT.replace("if i == 25", "if False") if change[0] == "loss.backward()" else SCRIPT
     script = healthy.replace(*change).replace("optimizer.step()", "model.weight.grad.zero_(); model.bias.grad.zero_()")
     assert origin(script + "    optimizer.step()\n", tmp_path, monkeypatch) == []

@@ -44,16 +44,16 @@ CASES = {
     "zeros": ("empty", SIGNALS, False),
     "zeros-inverted": ("~empty", SIGNALS, True),
     "causal-as-wide-as-the-batch": (
-        "torch.ones(16, 16, dtype=torch.bool).triu(1)", "train(Written(), lambda: text(16, 16))", False
+        "torch.ones(16, 16, dtype=torch.bool).triu(1)",
+        "train(Written(), lambda: text(16, 16))",
+        False,
     ),
     "no-padding": ("torch.zeros_like(tokens, dtype=torch.bool)[:, None]", "train(Written(), text)", False),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_mask_that_leaves_only_padding_is_the_wrong_way_round(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mask_that_leaves_only_padding_is_the_wrong_way_round(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mask, script, told = CASES[name]
     monkeypatch.setenv("TORCHCLINIC_STRICT", "1")
     monkeypatch.chdir(tmp_path)

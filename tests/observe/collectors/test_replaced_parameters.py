@@ -45,9 +45,7 @@ def codes(change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[
     ["model.table = nn.Parameter(model.table.detach() / 2)", f"{ANEW}; model.head = nn.Linear(6, 1)"],
     ids=["remade", "after-the-optimizer"],
 )
-def test_the_optimizer_that_holds_the_old_one_is_stale(
-    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_optimizer_that_holds_the_old_one_is_stale(change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     line = "train.py:14" if change.startswith("optimizer") else "train.py:11"
     assert codes(change, tmp_path, monkeypatch) == [("WIR004", line)]
 
@@ -57,7 +55,5 @@ def test_the_optimizer_that_holds_the_old_one_is_stale(
     [f"model.head = nn.Linear(6, 1); {ANEW}", "model.table.data = model.table.data / 2"],
     ids=["before-the-optimizer", "in-its-data"],
 )
-def test_an_optimizer_that_holds_the_new_one_is_not(
-    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_optimizer_that_holds_the_new_one_is_not(change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert codes(change, tmp_path, monkeypatch) == []

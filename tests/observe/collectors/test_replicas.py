@@ -17,10 +17,7 @@ _EXCHANGE = """    for parameter in model.parameters():
 """
 _MANUAL = healthy().script
 _ALONE = changed(_MANUAL, (_EXCHANGE, ""))
-_DDP = changed(
-    _ALONE,
-    ("optimizer = ", "model = nn.parallel.DistributedDataParallel(model)\noptimizer = "),
-)
+_DDP = changed(_ALONE, ("optimizer = ", "model = nn.parallel.DistributedDataParallel(model)\noptimizer = "))
 _METRIC = ("    optimizer.step()\n", "    optimizer.step()\n    dist.all_reduce(torch.ones(1))\n")
 _AVERAGE = """    if step % 3 == 2:
         for parameter in model.parameters():
@@ -88,9 +85,7 @@ dist.destroy_process_group()
 _SICK = {
     "started_apart": sick().script,
     "other_rate": changed(_MANUAL, ("lr=0.05", "lr=0.05 * (1 + rank)")),
-    "restarted_under_ddp": changed(
-        _DDP, ("for _ in", "if rank:\n    nn.init.normal_(model.module[0].weight)\nfor _ in")
-    ),
+    "restarted_under_ddp": changed(_DDP, ("for _ in", "if rank:\n    nn.init.normal_(model.module[0].weight)\nfor _ in")),
     "bypassed": changed(_DDP, ("cross_entropy(model(x)", "cross_entropy(model.module(x)")),
     "never_synchronized": _SAMPLED.replace("END\n", ""),
 }
@@ -98,9 +93,7 @@ _HEALTHY = {
     "manual": _MANUAL,
     "ddp": _DDP,
     "averaged_at_the_end": _SAMPLED.replace("END\n", _TOGETHER),
-    "local_steps": _LOCAL.replace(
-        "    dist.all_reduce(torch.ones(1))\n", _AVERAGE + "    dist.all_reduce(torch.ones(1))\n"
-    ),
+    "local_steps": _LOCAL.replace("    dist.all_reduce(torch.ones(1))\n", _AVERAGE + "    dist.all_reduce(torch.ones(1))\n"),
     "adam_clipped": changed(
         _MANUAL,
         ("SGD(", "Adam("),
@@ -127,7 +120,7 @@ _UNDECIDED = {
     "part_left_out": changed(_MANUAL, ("in model.parameters():", "in model[0].parameters():")),
     "stages_alike": _STAGES,
     "experts": changed(_DDP, ("nn.Linear(8, 3))\n", "nn.Linear(8, 3))\n" + _IGNORED)),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

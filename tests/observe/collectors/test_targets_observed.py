@@ -41,13 +41,9 @@ PRICE = "signal * 1e5 + 4e5"
 FAR = {
     "prices": regression(PRICE),
     "absolute-error": regression(PRICE, "nn.L1Loss()"),
-    "huber-with-a-wide-middle": regression(
-        "signal * 100 + 300", "nn.HuberLoss(delta=20.0)", "SGD(net.parameters(), 1e-4)"
-    ),
+    "huber-with-a-wide-middle": regression("signal * 100 + 300", "nn.HuberLoss(delta=20.0)", "SGD(net.parameters(), 1e-4)"),
     "a-spread-without-a-mean": regression("signal * 1e5"),
-    "clipped": regression(
-        PRICE, opt="SGD(net.parameters(), 1e-2)", clip="nn.utils.clip_grad_norm_(net.parameters(), 1.0)"
-    ),
+    "clipped": regression(PRICE, opt="SGD(net.parameters(), 1e-2)", clip="nn.utils.clip_grad_norm_(net.parameters(), 1.0)"),
     "blown-up-at-once": regression(PRICE, opt="SGD(net.parameters(), 1e-2)", steps=30),
 }
 NEAR = {
@@ -160,11 +156,7 @@ for _ in range(30):
 def values(before: str, loss: str = HUBER, update: str = "pass", *, function: bool = False) -> str:
     opened, closed = ("def main():\n    online, target = globals().pop('online'), globals().pop('target')", "main()")
     return HEAD + VALUES.format(
-        before=before,
-        loss=loss,
-        update=update,
-        opened=opened if function else "if True:",
-        closed=closed if function else "",
+        before=before, loss=loss, update=update, opened=opened if function else "if True:", closed=closed if function else ""
     )
 
 
@@ -177,23 +169,17 @@ FORGOTTEN = {
 }
 FOLLOWED = {
     "hard-copies": values(COPY, update="if step == 190: target.load_state_dict(online.state_dict())"),
-    "hard-copies-in-a-function": values(
-        COPY, update="if step == 190: target.load_state_dict(online.state_dict())", function=True
-    ),
+    "hard-copies-in-a-function": values(COPY, update="if step == 190: target.load_state_dict(online.state_dict())", function=True),
     "average-through-data": values(COPY, update=f"[t.data.mul_(.99).add_(.01 * o.data) for t, o in {PAIRS}]"),
     "average-assigned": values(COPY, update=f"[setattr(t, 'data', .99 * t.data + .01 * o.data) for t, o in {PAIRS}]"),
     "copied-anew": values(COPY, update="if step % 100 == 99: target = copy.deepcopy(online)"),
-    "parameters-replaced": values(
-        COPY, update="if step == 20: target[0].weight = nn.Parameter(online[0].weight.detach().clone())"
-    ),
+    "parameters-replaced": values(COPY, update="if step == 20: target[0].weight = nn.Parameter(online[0].weight.detach().clone())"),
     "random-target": values("target = make()", "F.mse_loss(online(s), target(s).detach())"),
     "trained-before": values(TRAINED + COPY),
     "both-copied-from-a-trained-one": values(TRAINED + "online, target = copy.deepcopy(base), copy.deepcopy(base)"),
     "loaded-checkpoint": values("online.load_state_dict({k: v + .1 for k, v in online.state_dict().items()}); " + COPY),
     "weights-written-by-hand": values("torch.no_grad()(online[0].weight.copy_)(torch.ones(32, 4)); " + COPY),
-    "a-difference-to-the-beginning-is-trained": values(
-        COPY, "F.mse_loss(10 * (online(s) - target(s).detach()), s[:, :2])"
-    ),
+    "a-difference-to-the-beginning-is-trained": values(COPY, "F.mse_loss(10 * (online(s) - target(s).detach()), s[:, :2])"),
     "reference-policy": values(
         COPY, "-F.logsigmoid((online(s).log_softmax(1) - target(s).detach().log_softmax(1)).gather(1, a) * r).mean()"
     ),
@@ -212,11 +198,7 @@ def examine(script: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Verdi
 
 
 def cases(**scripts: dict[str, str]) -> list[object]:
-    return [
-        pytest.param(code, script, id=f"{code}-{name}")
-        for code, named in scripts.items()
-        for name, script in named.items()
-    ]
+    return [pytest.param(code, script, id=f"{code}-{name}") for code, named in scripts.items() for name, script in named.items()]
 
 
 @pytest.mark.parametrize(("code", "script"), cases(DAT009=FAR, LOS012=FAVOURED, WIR011=FORGOTTEN))

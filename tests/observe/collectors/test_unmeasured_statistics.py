@@ -100,9 +100,7 @@ def codes(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[
 
 
 @pytest.mark.parametrize("name", SICK)
-def test_weights_from_training_with_statistics_of_a_new_layer(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_from_training_with_statistics_of_a_new_layer(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert codes(SICK[name], tmp_path, monkeypatch) == ["MOD005"]
 
 

@@ -30,9 +30,7 @@ from torchclinic.running.launcher import Target, launch
         ((8, 3, 32, 32), (8, 64, 48), ()),
     ],
 )
-def test_the_order_that_would_have_been_needed(
-    before: tuple[int, ...], after: tuple[int, ...], order: tuple[int, ...]
-) -> None:
+def test_the_order_that_would_have_been_needed(before: tuple[int, ...], after: tuple[int, ...], order: tuple[int, ...]) -> None:
     assert order_of_view(before, after) == order
 
 
@@ -94,9 +92,7 @@ def findings(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> li
     ],
     ids=["split", "merged"],
 )
-def test_heads_that_are_not_transposed(
-    split: str, merge: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_heads_that_are_not_transposed(split: str, merge: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [found] = findings(HEADS.replace("SPLIT", split).replace("MERGE", merge), tmp_path, monkeypatch)
     assert (found.code, found.fix) == ("SHP008", fix)
 

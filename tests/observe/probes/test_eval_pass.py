@@ -80,9 +80,7 @@ def test_the_mixing_is_the_change_of_what_was_kept_when_the_rows_between_are_rep
 
 @settings(max_examples=25, deadline=None)
 @given(rows=st.integers(4, 70), columns=st.integers(1, 9), outputs=st.integers(1, 5), seed=st.integers(0, 99))
-def test_a_model_that_works_sample_by_sample_neither_differs_nor_mixes(
-    rows: int, columns: int, outputs: int, seed: int
-) -> None:
+def test_a_model_that_works_sample_by_sample_neither_differs_nor_mixes(rows: int, columns: int, outputs: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     model = nn.Sequential(nn.BatchNorm1d(columns), nn.Dropout(0.5), Applied(torch.tanh, columns, outputs)).train()
     found = look(model, torch.randn(rows, columns, generator=generator))
@@ -124,18 +122,14 @@ def test_a_batch_that_stands_in_the_second_dimension_is_recognized() -> None:
 
 CALLS = {
     "default": (lambda t: F.dropout(t, 0.5), [("dropout", True, False)]),
-    "written over lines": (lambda t: F.dropout(
-        t,
-        training=True,
-    ), [("dropout", True, True)]),
+    "written over lines": (lambda t: F.dropout(t, training=True), [("dropout", True, True)]),
     "meant": (lambda t: F.dropout(t, 0.5, training=True), [("dropout", True, True)]),
     "off": (lambda t: F.dropout(t, 0.5, training=False), []),
     "zero": (lambda t: F.dropout(t, 0.0), []),
     "noise": (lambda t: t + torch.randn_like(t), [("randn_like", False, False)]),
-    "two": (lambda t: torch.rand_like(t) + F.dropout(
-        t, 0.5), [("rand_like", False, False), ("dropout", True, False)]),
+    "two": (lambda t: torch.rand_like(t) + F.dropout(t, 0.5), [("rand_like", False, False), ("dropout", True, False)]),
     "module": (nn.Dropout(0.5), []),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -55,17 +55,13 @@ def run(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[S
     return session, outcome.names
 
 
-def test_modules_of_torch_and_loaders_are_known_by_the_line_that_made_them(
-    observed: tuple[Session, dict[str, Any]],
-) -> None:
+def test_modules_of_torch_and_loaders_are_known_by_the_line_that_made_them(observed: tuple[Session, dict[str, Any]]) -> None:
     session, names = observed
     for name, text in (("loader", "loader ="), ("head", "head ="), ("model", "model ="), ("criterion", "criterion =")):
         assert session.state.origins.line(names[name]) == f"train.py:{line_of(text)}"
 
 
-def test_the_values_of_a_tensor_come_from_the_last_write_before_training(
-    observed: tuple[Session, dict[str, Any]],
-) -> None:
+def test_the_values_of_a_tensor_come_from_the_last_write_before_training(observed: tuple[Session, dict[str, Any]]) -> None:
     session, names = observed
     made = {id(t.ref()): t.made for t in session.state.training.parameters.values() if t.ref() is not None}
     assert made[id(names["W"])] == f"train.py:{line_of('W = (W * 0.1)')}"
@@ -73,9 +69,7 @@ def test_the_values_of_a_tensor_come_from_the_last_write_before_training(
     assert made[id(names["model"][0].weight)] == f"train.py:{line_of('model =')}"
 
 
-def test_a_finding_on_a_softmax_module_points_to_where_it_was_made(
-    observed: tuple[Session, dict[str, Any]],
-) -> None:
+def test_a_finding_on_a_softmax_module_points_to_where_it_was_made(observed: tuple[Session, dict[str, Any]]) -> None:
     findings = judge(collect(observed[0])).findings
     softmax = next(finding for finding in findings if finding.code == "LOS001")
     assert softmax.line == f"train.py:{line_of('head =')}"

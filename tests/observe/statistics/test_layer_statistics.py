@@ -44,10 +44,7 @@ def observed(model: nn.Module, batches: list, rate: float = 0.1) -> tuple[RunRec
 
 def batches(number: int, rows: int = 16) -> list:
     generator = torch.Generator().manual_seed(0)
-    return [
-        (torch.randn(rows, 6, generator=generator), torch.randint(0, 3, (rows,), generator=generator))
-        for _ in range(number)
-    ]
+    return [(torch.randn(rows, 6, generator=generator), torch.randint(0, 3, (rows,), generator=generator)) for _ in range(number)]
 
 
 def series(run: RunRecord, path: str) -> LayerSeries:
@@ -189,9 +186,7 @@ def test_the_model_shares_what_was_measured_of_its_last_layer() -> None:
     torch.manual_seed(0)
     run, truth = observed(Net(), batches(12))
     model, head = series(run, ""), series(run, "head")
-    assert [(w.mean, w.spread, w.low, w.high) for w in model.windows] == [
-        (w.mean, w.spread, w.low, w.high) for w in head.windows
-    ]
+    assert [(w.mean, w.spread, w.low, w.high) for w in model.windows] == [(w.mean, w.spread, w.low, w.high) for w in head.windows]
     assert model.windows[0].mean == pytest.approx(truth[model.windows[0].step]["head"].mean().item(), rel=1e-4)
 
 
@@ -336,9 +331,7 @@ def test_an_output_of_other_widths_at_each_step_keeps_the_memory_of_the_last_onl
 
     torch.manual_seed(0)
     session = measured(
-        Session(budget=1e9),
-        nn.Sequential(Slope()),
-        lambda model, step: model(torch.randn(2, 5, 20 + step)).square().mean(),
+        Session(budget=1e9), nn.Sequential(Slope()), lambda model, step: model(torch.randn(2, 5, 20 + step)).square().mean()
     )
     for track in session.sampler.layers.values():
         assert len({id(lane.samples) for lane in track._lanes.values()}) <= 1

@@ -9,8 +9,18 @@ from torchclinic.observe.statistics.layer_track import LayerTrack
 from torchclinic.observe.statistics.moves import RUN, RUNS, runs_of
 from torchclinic.observe.statistics.samples import MOST_VALUES, WINDOW, plan
 
-SHAPES = [((128, 256), 1), ((32, 64, 32, 32), 1), ((16, 64, 256), 2), ((3, 5), 1), ((2, 7, 100, 33), 1), ((1, 1, 9000), 2),
-          ((4, 3, 500), 1), ((1, 2, 4000, 3), 3), ((5000, 1), 1), ((2, 16, 5, 40, 40), 1)]  # fmt: skip
+SHAPES = [
+    ((128, 256), 1),
+    ((32, 64, 32, 32), 1),
+    ((16, 64, 256), 2),
+    ((3, 5), 1),
+    ((2, 7, 100, 33), 1),
+    ((1, 1, 9000), 2),
+    ((4, 3, 500), 1),
+    ((1, 2, 4000, 3), 3),
+    ((5000, 1), 1),
+    ((2, 16, 5, 40, 40), 1),
+]
 
 
 @pytest.mark.parametrize(("shape", "dim"), SHAPES)

@@ -57,9 +57,7 @@ class CarryOvers(Probe):
         if decided is not None:
             seen = Agreement(*(float(value) for value in agreement(*decided)))
             unlike = _unlike(inputs, evaluated)
-            record = CarryOver(
-                type(model).__name__, line, self.state.clock.step, seen, coded=_coded(inputs), unlike=unlike
-            )
+            record = CarryOver(type(model).__name__, line, self.state.clock.step, seen, coded=_coded(inputs), unlike=unlike)
             record.early = self._early()
             self._phases[key] = record
 
@@ -101,9 +99,7 @@ class CarryOvers(Probe):
         if len(streams) != 1 or len(directions) != 1 or len(late) < LEAST_LOSSES or streams[0].several:
             return math.nan
         pairs = zip(directions[0].errors, directions[0].roots, strict=True)
-        if any(batch.weighted for batch in streams[0].batches) or not all(
-            math.isclose(*pair, rel_tol=1e-3) for pair in pairs
-        ):
+        if any(batch.weighted for batch in streams[0].batches) or not all(math.isclose(*pair, rel_tol=1e-3) for pair in pairs):
             return math.nan
         counts = [sum(column) for column in zip_longest(*(batch.counts for batch in streams[0].batches), fillvalue=0)]
         shares = [count / sum(counts) for count in counts if count]

@@ -29,7 +29,7 @@ _DRAWS = frozenset(
     rand randn rand_like randn_like randint randint_like randperm normal bernoulli multinomial poisson normal_
     uniform_ bernoulli_ exponential_ random_ rrelu gumbel_softmax
     """.split()
-)  # fmt: skip
+)
 
 
 def eval_pass(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], step: int) -> EvalPass | None:
@@ -135,8 +135,10 @@ def change(before: list[Tensor], after: list[Tensor], index: Any = ...) -> float
 
 def _unclear(model: nn.Module, outputs: list[Tensor], rows: int) -> str:
     """Why a change of the other samples' outputs says nothing about this model."""
-    if any(isinstance(m, _NormBase) and m.running_mean is None and m.__class__.__name__.startswith(("BatchNorm", "Sync"))
-           for m in model.modules()):  # fmt: skip
+    if any(
+        isinstance(m, _NormBase) and m.running_mean is None and m.__class__.__name__.startswith(("BatchNorm", "Sync"))
+        for m in model.modules()
+    ):
         return "a BatchNorm keeps no running statistics, so eval mode normalizes by the batch"
     per_sample = [t for t in outputs if t.dim() and t.shape[0] == rows]
     if not per_sample:

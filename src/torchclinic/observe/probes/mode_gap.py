@@ -65,9 +65,20 @@ def mode_gap(model: nn.Module, track: ModelTrack, kept: KeptBatch, step: int) ->
     momenta = [m.momentum for m in layers if m.momentum is not None]
     path = next((track.paths.get(id(m), "") for m in layers), "")
     return ModeGap(
-        type(model).__name__, "", step, 0, kept.rows, kept.function, constant_error(kept.function, kept.target),
-        in_train, in_eval, min(counts, default=0), len(layers), min(momenta, default=1.0), path,
-    )  # fmt: skip
+        type(model).__name__,
+        "",
+        step,
+        0,
+        kept.rows,
+        kept.function,
+        constant_error(kept.function, kept.target),
+        in_train,
+        in_eval,
+        min(counts, default=0),
+        len(layers),
+        min(momenta, default=1.0),
+        path,
+    )
 
 
 def _run(model: nn.Module, kept: KeptBatch) -> Any:

@@ -27,14 +27,7 @@ from torchclinic.observe.records.parameters import ParameterRecord
 from torchclinic.observe.records.ranks import ReplicaComparison, SamplerUse, WrapperBypass
 from torchclinic.observe.records.run import Failure, ProbeFailure, RunRecord
 from torchclinic.observe.records.targets import RegressionTargets, TargetNetwork, WeightedLabels
-from torchclinic.observe.records.updates import (
-    ClampedError,
-    ClipUse,
-    DecayUse,
-    DiscardedUpdate,
-    HalfUse,
-    ScaledClip,
-)
+from torchclinic.observe.records.updates import ClampedError, ClipUse, DecayUse, DiscardedUpdate, HalfUse, ScaledClip
 
 __all__ = [
     "Agreement",

@@ -91,11 +91,7 @@ class Agreement:
     expected: float = 0.0  # hits, had the same decisions met the same labels at random
 
     def add(self, values: list[float]) -> None:
-        self.rows, self.hits, self.expected = (
-            self.rows + values[0],
-            self.hits + values[1],
-            self.expected + values[2],
-        )
+        self.rows, self.hits, self.expected = (self.rows + values[0], self.hits + values[1], self.expected + values[2])
 
     @property
     def kappa(self) -> float:
@@ -126,9 +122,7 @@ class CarryOver(Record, absence="no evaluation of a trained classifier was seen 
     unlike: bool = False  # evaluated inputs have another shape, scale or offset
     best: float = 0.0  # over all evaluations, kappa on unseen rows over its standard error
     evaluations: int = 1
-    left: float = (
-        nan  # cross-entropy of training, mean over the last quarter, over the entropy of its labels; NaN = unknown
-    )
+    left: float = nan  # cross-entropy of training, mean over the last quarter, over the entropy of its labels; NaN = unknown
 
 
 @dataclass(slots=True)

@@ -24,9 +24,7 @@ class StepRecord(Record, absence="no optimizer stepped without a closure while i
     owned: int = 0
     with_gradient: int = 0
     empty: bool = False  # every gradient is None or zero
-    foreign_line: str = (
-        ""  # a backward made for another optimizer, which stepped on it, and whose gradients were kept here
-    )
+    foreign_line: str = ""  # a backward made for another optimizer, which stepped on it, and whose gradients were kept here
     left_by_backward: bool = False  # the last backward had left non-zero gradients on owned parameters
     path_exists: bool = True  # a backward since the previous step reached an owned parameter
     moved: int = 0  # parameters that differ after the step

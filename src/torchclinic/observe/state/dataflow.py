@@ -134,14 +134,7 @@ class Dataflow:
 
 
 def make_node(
-    flow: Dataflow,
-    name: str,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    tensor: Tensor,
-    step: int,
-    where: str,
-    built: str = "",
+    flow: Dataflow, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], tensor: Tensor, step: int, where: str, built: str = ""
 ) -> Node:
     """Record that `name(*args, **kwargs)` gave `tensor`."""
     inputs = (*args, *kwargs.values()) if kwargs else args

@@ -45,7 +45,7 @@ class ParameterTrack:
         "stayed_zero",
         "unchanged",
         "user_name",
-    )  # fmt: skip
+    )
 
     def __init__(self, tensor: Tensor, step: int) -> None:
         self.ref = weakref.ref(tensor)

@@ -197,9 +197,7 @@ class Training:
             if known is None or parameter.grad is None:
                 continue
             known.reached = known.reached or 1
-            known.gradient_zero = (
-                known.gradient_zero and not parameter.grad.is_sparse and not bool(parameter.grad.any())
-            )
+            known.gradient_zero = known.gradient_zero and not parameter.grad.is_sparse and not bool(parameter.grad.any())
 
     def kept(self, track: OptimizerTrack) -> tuple[list[Tensor], list[Tensor]]:
         """Values before the step that was just taken, and the parameters themselves; empty where it was not looked at."""

@@ -207,8 +207,7 @@ class Sampler:
 
     def _weight_norms(self, tracks: list[LayerTrack]) -> list[float]:
         """The norm of each layer's weight, NaN without one; of large ones it is estimated, always from the same places."""
-        found = [(i, runs_of(w.detach(), RUN, 0)) for i, track in enumerate(tracks)
-                 if (w := track.live_weight()) is not None]  # fmt: skip
+        found = [(i, runs_of(w.detach(), RUN, 0)) for i, track in enumerate(tracks) if (w := track.live_weight()) is not None]
         result = [math.nan] * len(tracks)
         norms = _read(list(torch._foreach_norm([runs for _, (runs, _) in found]))) if found else iter(())
         for (i, (_, factor)), norm in zip(found, norms, strict=True):

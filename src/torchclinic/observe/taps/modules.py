@@ -136,9 +136,7 @@ class ModuleTap(Tap):
         if floats and len({tensor.device for tensor in floats}) == 1:
             self.state.measurements.add([finite_input(tensor) for tensor in floats], receive)
 
-    def _end(
-        self, module: nn.Module, track: ModelTrack, forward: ForwardPass, arguments: tuple[Any, Any], result: Any
-    ) -> None:
+    def _end(self, module: nn.Module, track: ModelTrack, forward: ForwardPass, arguments: tuple[Any, Any], result: Any) -> None:
         models, flow = self.state.models, self.state.flow
         models.ran_once(module, forward)
         nodes = [node for tensor in tensors_in(result) if (node := flow.node_of(tensor)) is not None]
@@ -161,9 +159,7 @@ class ModuleTap(Tap):
             models.module_outputs[id(module)] = self.state.flow.node_of(output)
         self._tell_layer(module, path, args[0] if args and isinstance(args[0], Tensor) else None, forward, track)
 
-    def _tell_layer(
-        self, module: nn.Module, path: str, tensor: Tensor | None, forward: ForwardPass, track: ModelTrack
-    ) -> None:
+    def _tell_layer(self, module: nn.Module, path: str, tensor: Tensor | None, forward: ForwardPass, track: ModelTrack) -> None:
         passed = layer_pass(module, path, tensor)
         if passed is not None:
             forward.layers.append(passed)

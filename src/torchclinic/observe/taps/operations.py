@@ -30,9 +30,7 @@ class OperationTap(Tap):
             self.wiring.mode.see()
         return []
 
-    def watch(
-        self, name: str, func: Callable[..., Any], call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def watch(self, name: str, func: Callable[..., Any], call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run one torch function and tell what it reveals. The function mode is off in here."""
         grad = torch.is_grad_enabled()
         if not self._listening():
@@ -84,9 +82,7 @@ class OperationTap(Tap):
             for hear in self.wiring.bus.hearers(OperationEarly, name):
                 hear(event)
 
-    def _made(
-        self, name: str, func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], grad: bool
-    ) -> None:
+    def _made(self, name: str, func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], grad: bool) -> None:
         flow, step, where = self.state.flow, self.clock.step, self.state.models.where()
         if isinstance(result, Tensor):
             node = make_node(flow, name, args, kwargs, result, step, where, self.state.models.built())

@@ -25,10 +25,7 @@ class OptimizerTap(Tap):
         replace(nn.Module, "zero_grad", self._wrap_clear)
         replace(torch.optim.Optimizer, "zero_grad", self._wrap_clear)
         replace(torch.optim.Optimizer, "__init__", self._wrap_init)
-        return [
-            register_optimizer_step_pre_hook(self._before_step),
-            register_optimizer_step_post_hook(self._after_step),
-        ]
+        return [register_optimizer_step_pre_hook(self._before_step), register_optimizer_step_post_hook(self._after_step)]
 
     def _wrap_clear(self, original: Callable[..., Any]) -> Callable[..., Any]:
         clock, fast, own, training = self.clock, self.wiring.fast, self.own, self.state.training

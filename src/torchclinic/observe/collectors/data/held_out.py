@@ -140,9 +140,7 @@ def names_of(value: object) -> Iterator[str]:
             for names in (frame.f_locals, frame.f_globals):
                 if id(names) not in seen:
                     seen.add(id(names))
-                    yield from (
-                        name for name, other in names.items() if other is value or (place and _place(other) == place)
-                    )
+                    yield from (name for name, other in names.items() if other is value or (place and _place(other) == place))
         frame = frame.f_back
 
 

@@ -21,13 +21,7 @@ class InputScales(Collector):
     def model_begins(self, event: ModelBegins) -> None:
         forward, tensors = event.forward, event.tensors
         tensor, training = tensors[0].detach() if tensors else None, forward.with_grad
-        if (
-            tensor is None
-            or forward.recomputed
-            or not is_plain(tensor)
-            or not tensor.is_floating_point()
-            or tensor.dim() < 2
-        ):
+        if tensor is None or forward.recomputed or not is_plain(tensor) or not tensor.is_floating_point() or tensor.dim() < 2:
             return
         columns = math.prod(tensor.shape[1:])
         facts = self.found.setdefault(forward.index, FedInputs(forward.model, columns))
@@ -38,6 +32,4 @@ class InputScales(Collector):
         if not training and not facts.line:
             facts.line, facts.step = forward.line, forward.step
         values = tensor.float()
-        self.state.measurements.add(
-            [values.mean(), values.std()], lambda numbers: batches.append((numbers[0], numbers[1]))
-        )
+        self.state.measurements.add([values.mean(), values.std()], lambda numbers: batches.append((numbers[0], numbers[1])))

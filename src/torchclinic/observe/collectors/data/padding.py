@@ -34,12 +34,7 @@ class PaddingMasks(Collector):
         if not event.grad:
             return
         mask, value = args[1:3] if len(args) > 2 else (None, None)
-        if (
-            not isinstance(value, int | float)
-            or value > FORBIDDEN
-            or not isinstance(mask, Tensor)
-            or not is_plain(mask)
-        ):
+        if not isinstance(value, int | float) or value > FORBIDDEN or not isinstance(mask, Tensor) or not is_plain(mask):
             return
         if node.line not in self.found and len(self.found) >= MOST_LINES:
             return
@@ -55,9 +50,7 @@ class PaddingMasks(Collector):
         hidden, left = tokens[mask].unique(), tokens[~mask].unique()
         if not len(hidden) or not len(left):
             return
-        facts = self.found.setdefault(
-            node.line, PaddingMask(node.line, node.where, self.state.clock.step, tensor.dim() == 2)
-        )
+        facts = self.found.setdefault(node.line, PaddingMask(node.line, node.where, self.state.clock.step, tensor.dim() == 2))
         facts.calls += 1
         padding = bool(left[0] == 0) and bool(hidden[0] == 1) if tensor.dim() == 3 else len(hidden) >= LEAST_TOKENS
         facts.inverted += len(left) == 1 and len(hidden) != 0 and padding and not bool((hidden == left[0]).any())

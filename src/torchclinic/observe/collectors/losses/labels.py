@@ -111,9 +111,7 @@ class LabelStreams(Collector):
             return
         counts = tuple(torch.bincount(drawn.labels).tolist())
         ascending = bool((drawn.labels[1:] >= drawn.labels[:-1]).all())
-        stream.batches.append(
-            LabelBatch(drawn.step, drawn.line, len(counts), counts, (), (), ascending, weighted=False)
-        )
+        stream.batches.append(LabelBatch(drawn.step, drawn.line, len(counts), counts, (), (), ascending, weighted=False))
 
     def records(self) -> Iterator[LabelStream]:
         if self._drawn is not None and self._drawn.steps_total < self.state.clock.steps_total:

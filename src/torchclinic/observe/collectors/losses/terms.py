@@ -88,13 +88,7 @@ class SumsBesideMeans(Collector):
             if reduction in ("mean", "sum"):
                 shape = parents[0].shape
                 numel = math.prod(shape) // (shape[1] if node.op in _CLASSES and len(shape) > 1 else 1)
-                yield Term(
-                    node,
-                    parents[0].shape[0],
-                    numel,
-                    factor if reduction == "sum" else factor / numel,
-                    reduction == "sum",
-                )
+                yield Term(node, parents[0].shape[0], numel, factor if reduction == "sum" else factor / numel, reduction == "sum")
 
     def records(self) -> Iterable[UnevenTerms]:
         return () if self._found is None else (self._found,)

@@ -34,14 +34,7 @@ class PinnedViews(Collector):
         used = result.numel() * result.element_size()
         if storage.nbytes() >= VIEW_FLOOR and storage.nbytes() >= 8 * used and len(self._views) < MOST_VIEWS:
             base = result._base if result._base is not None else source
-            entry = (
-                weakref.ref(result),
-                weakref.ref(base),
-                self.state.clock.step,
-                event.node.line,
-                used,
-                storage.nbytes(),
-            )
+            entry = (weakref.ref(result), weakref.ref(base), self.state.clock.step, event.node.line, used, storage.nbytes())
             self._views.append(entry)
 
     def step_seen(self, event: StepSeen) -> None:

@@ -106,9 +106,7 @@ class Checkpoints(Collector):
             aliased = sum(tensor.untyped_storage().data_ptr() in live for tensor in held)
             takes = self._take_counts.get(id(module), 0)
             same = into is module
-            self._uses.append(
-                CheckpointUse(take.line, take.step, user_line(), clock, use, aliased, len(take.values), takes, same)
-            )
+            self._uses.append(CheckpointUse(take.line, take.step, user_line(), clock, use, aliased, len(take.values), takes, same))
 
     def _loaded_itself(self, module: nn.Module, tensors: list[Tensor]) -> None:
         """What is loaded is the memory of the module itself, although steps were taken since it was put aside."""

@@ -25,12 +25,7 @@ class Decays(Collector):
             self._decay(event.optimizer, event.track, event.before, moves, event.live)
 
     def _decay(
-        self,
-        optimizer: torch.optim.Optimizer,
-        track: OptimizerTrack,
-        before: list[Tensor],
-        moves: list[Tensor],
-        live: list[Tensor],
+        self, optimizer: torch.optim.Optimizer, track: OptimizerTrack, before: list[Tensor], moves: list[Tensor], live: list[Tensor]
     ) -> None:
         """The length of the decay's part of the step over the gradient's, over all decayed parameters."""
         own = {p.data_ptr(): (p, group) for group in optimizer.param_groups for p in group["params"]}
@@ -51,8 +46,7 @@ class Decays(Collector):
         if not decayed:
             return
         use = self._uses.setdefault(
-            track.index,
-            DecayUse(track.name, track.line, *settings, adaptive=track.name.startswith(ADAPTIVE_OPTIMIZERS)),
+            track.index, DecayUse(track.name, track.line, *settings, adaptive=track.name.startswith(ADAPTIVE_OPTIMIZERS))
         )
         gradient, decay_length = length(driven), length(decayed)
         if len(use.steps) < MOST_POINTS and gradient > 0:

@@ -40,8 +40,9 @@ class Halves(Collector):
     def _half(self, live: list[Tensor], before: list[Tensor], track: OptimizerTrack) -> None:
         """Elements whose update or gradient half precision could not hold."""
         gradients = {p.data_ptr(): p.grad for p in track.parameters() if p.grad is not None and is_plain(p.grad)}
-        pairs = [(now, then, gradients[now.data_ptr()]) for now, then in zip(live, before, strict=True)
-                 if now.data_ptr() in gradients]  # fmt: skip
+        pairs = [
+            (now, then, gradients[now.data_ptr()]) for now, then in zip(live, before, strict=True) if now.data_ptr() in gradients
+        ]
         narrow = [entry for entry in pairs if entry[0].dtype in (torch.float16, torch.bfloat16)]
         if not (narrow or self._autocast) or sum(now.numel() for now, _, _ in pairs) > MOST_ELEMENTS:
             return
@@ -87,9 +88,7 @@ class Halves(Collector):
     def _lost(self, kind: str, dtype: str, elements: int, lost: int) -> None:
         use = self._uses.get(kind)
         if use is None:
-            use = self._uses[kind] = HalfUse(
-                self.state.clock.step, self._line, dtype.removeprefix("torch."), kind, 0, 0, steps=0
-            )
+            use = self._uses[kind] = HalfUse(self.state.clock.step, self._line, dtype.removeprefix("torch."), kind, 0, 0, steps=0)
         use.elements += elements
         use.lost += lost
         use.steps += 1
@@ -103,9 +102,7 @@ class Halves(Collector):
             elements, lost = sum(use.elements for use in coarse), sum(use.lost for use in coarse)
             steps, scaled = min(use.steps for use in coarse), self.state.scaling.used
             share = min(use.step_share / use.steps for use in coarse)
-            yield replace(
-                coarse[0], elements=elements, lost=lost, steps=steps, step_share=share, scaled=scaled, count=len(coarse)
-            )
+            yield replace(coarse[0], elements=elements, lost=lost, steps=steps, step_share=share, scaled=scaled, count=len(coarse))
 
     def records(self) -> Iterator[HalfUse]:
         for half in self._uses.values():

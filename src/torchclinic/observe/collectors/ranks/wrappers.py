@@ -49,6 +49,4 @@ class Wrappers(Collector):
             trained = [forward for forward in entry.direct if forward.stepped]
             if trained and not entry.through:
                 first = trained[0]
-                yield WrapperBypass(
-                    first.line, first.step, first.model, entry.kind, entry.replicas, len(trained), entry.through
-                )
+                yield WrapperBypass(first.line, first.step, first.model, entry.kind, entry.replicas, len(trained), entry.through)

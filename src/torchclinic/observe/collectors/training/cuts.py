@@ -5,9 +5,7 @@ from torchclinic.observe.state.dataflow import Node
 from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import ParameterTrack
 
-_CUTTING = frozenset(
-    ["detach", "data", "argmax", "numpy", "item", "tolist", "max", "round", "long", "int", "tensor", "as_tensor"]
-)
+_CUTTING = frozenset(["detach", "data", "argmax", "numpy", "item", "tolist", "max", "round", "long", "int", "tensor", "as_tensor"])
 
 
 def find_cuts(state: State, known: dict[int, tuple[str, str]]) -> None:

@@ -16,14 +16,14 @@ _SMOOTH = _JOINS | frozenset(
     sub div neg exp log log1p sqrt square pow abs sign tanh sigmoid softplus clamp clamp_min clamp_max matmul mv
     bmm lerp addcmul add_ sub_ mul_ div_ mean sum erfinv
     """.split()
-)  # fmt: skip
+)
 _ELEMENTWISE = _SMOOTH - {"matmul", "mv", "bmm"}
 _RANDOM = frozenset(
     """
     normal randn randn_like rand rand_like normal_ uniform_ exponential_ cauchy_ _standard_gamma
     _sample_dirichlet
     """.split()
-)  # fmt: skip
+)
 _REGION = _SMOOTH | _RANDOM
 _WEIGHTING = _JOINS | {"div", "neg", "mean", "sum", "where", "masked_fill"}
 _CONSTANT = {"zeros", "ones", "full", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "eye"}

@@ -14,12 +14,7 @@ from torch import Tensor
 
 from torchclinic.instruments.values import arguments_in, is_plain
 from torchclinic.observe.collector import EVERY, Collector
-from torchclinic.observe.collectors.training.autograd_graph import (
-    all_finite,
-    breaking_operation,
-    nodes_below,
-    singular_slope,
-)
+from torchclinic.observe.collectors.training.autograd_graph import all_finite, breaking_operation, nodes_below, singular_slope
 from torchclinic.observe.events import BackwardBegins, BackwardEnded, ChainsForgotten, LossBroke, OperationCalled
 from torchclinic.observe.records import NonFinite
 from torchclinic.observe.state.dataflow import Node
@@ -67,13 +62,7 @@ class Numerics(Collector):
                 self._looked_at[leaf] = step
                 if argument.numel():
                     self._measure(leaf, argument)
-        if (
-            name in _AT_ZERO
-            and args
-            and isinstance(args[0], Tensor)
-            and args[0].is_floating_point()
-            and args[0].numel()
-        ):
+        if name in _AT_ZERO and args and isinstance(args[0], Tensor) and args[0].is_floating_point() and args[0].numel():
             self._smallest(node, result if "norm" in name or name == "std" else args[0])
 
     def _measure(self, node: Node, tensor: Tensor) -> None:
@@ -89,9 +78,7 @@ class Numerics(Collector):
         self.state.measurements.add([tensor.detach().float().abs().min()], receive)
 
     def backward_begins(self, event: BackwardBegins) -> None:
-        if not math.isfinite(event.backward.value) and event.backward.root_shape.count(1) == len(
-            event.backward.root_shape
-        ):
+        if not math.isfinite(event.backward.value) and event.backward.root_shape.count(1) == len(event.backward.root_shape):
             self.state.measurements.flush()
             self._judge_forward(event.root)
 

@@ -31,8 +31,8 @@ def frozen(record: Kind) -> Kind:
     """A copy of a dataclass as it is now, equal to it and of its class, that refuses assignment. Its lists and
     dictionaries are copied, and what they hold is frozen as well."""
     kind: Any = type(record)
-    if kind.__setattr__ is not object.__setattr__:
-        return record  # it refuses by itself
+    if not _changes(kind):
+        return record
     copy: Kind = object.__new__(_refusing(kind))
     for name in _names(kind):
         object.__setattr__(copy, name, _still(getattr(record, name)))
@@ -40,11 +40,17 @@ def frozen(record: Kind) -> Kind:
 
 
 def _still(value: Any) -> Any:
-    if isinstance(value, list):
-        return [frozen(item) for item in value] if value and is_dataclass(value[0]) else list(value)
-    if isinstance(value, dict):
-        return dict(value)
-    return frozen(value) if is_dataclass(value) else value
+    kind: Any = type(value)
+    if kind is list:
+        return [frozen(item) for item in value] if value and is_dataclass(value[0]) else value.copy()
+    if kind is dict:
+        return value.copy()
+    return frozen(value) if _changes(kind) else value
+
+
+@cache
+def _changes(kind: Any) -> bool:
+    return is_dataclass(kind) and kind.__setattr__ is object.__setattr__
 
 
 @cache

@@ -39,15 +39,8 @@ def check(
     layer's relative gradient is a tenth of the last layer's at most, or the flat layers together let a tenth through."""
     require(record, 8)
     for layers in models(record, MATRICES):
-        flat = [
-            layer
-            for layer in layers[:-1]
-            if not layer.output
-            and layer.units >= min_units
-            and layer.followed_by in SATURATING
-            and len(layer.windows) >= min_windows
-            and _saturated(layer, share, min_windows)
-        ]
+        large = [layer for layer in layers[:-1] if layer.units >= min_units and len(layer.windows) >= min_windows]
+        flat = [layer for layer in large if _saturated(layer, share, min_windows)]
         through = prod(1 - _flat(layer) for layer in flat)
         for layer in flat:
             own, others = typical(layer.windows, relative_gradient), typical(layers[-1].windows, relative_gradient)
@@ -57,6 +50,8 @@ def check(
 
 def _saturated(layer: LayerSeries, share: float, windows: int) -> bool:
     """In the first windows and in the last ones."""
+    if layer.output or layer.followed_by not in SATURATING:
+        return False
     ends = layer.windows[:windows], layer.windows[-windows:]
     return min(median(w.saturated for w in part) for part in ends) > share
 

@@ -29,8 +29,6 @@ CAUSES = ("LOS008", "INI004", "INI006", "DAT001", "DAT009", "DST002")
 RULE = Rule("GRA002", "exploding-gradient", "error", "window", RunRecord, __doc__, follows=CAUSES)
 picture = by_layer("Largest gradient norm", lambda window: window.peak, "median over the windows")
 
-RESCALING = frozenset("Adam AdamW NAdam RAdam Adamax RMSprop Rprop Adagrad Adadelta SparseAdam Adafactor Lion".split())
-
 
 def check(
     record: RunRecord, *, factor: float = 100.0, initial: float = 10.0, leap: float = 0.5, growth: float = 1.5
@@ -78,6 +76,7 @@ def _finding(layer: LayerSeries, window: Window, usual: float, before: float, af
 
 _SCRIPT = """import torch
 from torch import nn
+from torchclinic.vocabulary import ADAPTIVE_OPTIMIZERS
 
 torch.manual_seed(0)
 

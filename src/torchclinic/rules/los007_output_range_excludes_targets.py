@@ -20,6 +20,7 @@ from torchclinic.observe.records import LossCall
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import REGRESSION, changed
+from torchclinic.vocabulary import REGRESSION_LOSSES
 
 RULE = Rule("LOS007", "output-range-excludes-targets", "error", "exact", LossCall, __doc__)
 
@@ -29,7 +30,7 @@ def check(call: LossCall, *, share: float = 0.05) -> Iterator[Finding]:
     name = call.prediction.producer.rstrip("_")
     if call.function == "binary_cross_entropy" and name == "softmax" and call.prediction.requires_grad:
         yield from _competing(call)
-    if call.function not in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss") or name not in _OUTSIDE:
+    if call.function not in REGRESSION_LOSSES or name not in _OUTSIDE:
         return
     if call.prediction.shape != call.target.shape or not call.prediction.requires_grad:
         return

@@ -52,20 +52,15 @@ def check(
     if record.step < latest * record.steps or not record.in_train <= (1 - learned) * record.constant:
         return
     if record.constant - record.in_eval < kept * (record.constant - record.in_train):
+        errors = {"in_train": record.in_train, "in_eval": record.in_eval, "constant": record.constant}
+        statistics = {"updates": record.updates, "layers": record.layers, "smallest_momentum": record.momentum}
         yield RULE.finding(
             f"On a batch it was trained on, {record.model} has an error of {record.in_train:.3g} in train mode and of "
             f"{record.in_eval:.3g} in eval mode; a constant prediction has {record.constant:.3g} ({record.measure}).",
             where=record.example,
             line=record.line,
             step=record.step,
-            evidence={
-                "in_train": record.in_train,
-                "in_eval": record.in_eval,
-                "constant": record.constant,
-                "updates": record.updates,
-                "layers": record.layers,
-                "smallest_momentum": record.momentum,
-            },
+            evidence={**errors, **statistics},
             fix="Repair the running statistics: momentum 0.1, no foreign data in train mode, or `update_bn`.",
         )
 

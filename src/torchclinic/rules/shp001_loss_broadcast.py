@@ -41,7 +41,7 @@ def check(run: RunRecord) -> Iterator[Finding]:
 
 
 _PAIRING = {"sub", "rsub", "mul"}
-_ELEMENTWISE = {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "poisson_nll_loss", "soft_margin_loss", "kl_div"}
+_ELEMENTWISE = REGRESSION_LOSSES | {"poisson_nll_loss", "soft_margin_loss", "kl_div"}
 Shape = tuple[int, ...]
 
 
@@ -72,6 +72,7 @@ def healthy() -> Specimen:
 
 _SCRIPT = """
 import torch, warnings
+from torchclinic.vocabulary import REGRESSION_LOSSES
 
 warnings.simplefilter("ignore")
 torch.manual_seed(0)

@@ -118,7 +118,7 @@ def test_ctrl_c_prints_the_scripts_traceback_without_our_frames(
     said = capfd.readouterr().err
     assert said.startswith("Traceback")
     assert "in rest\n    raise KeyboardInterrupt\nKeyboardInterrupt\n" in said
-    assert "torchclinic/launcher.py" not in said
+    assert "torchclinic/running/launcher.py" not in said
 
 
 def test_an_exception_is_explained_and_its_rule_fires(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +128,7 @@ def test_an_exception_is_explained_and_its_rule_fires(tmp_path: Path, capfd: pyt
     assert [finding["code"] for finding in report["findings"]] == ["WIR007"]
     said = capfd.readouterr().err
     assert "Traceback" in said
-    assert "torchclinic/launcher.py" not in said
+    assert "torchclinic/running/launcher.py" not in said
 
 
 def test_a_script_that_never_trains_is_told_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

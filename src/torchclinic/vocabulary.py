@@ -35,7 +35,7 @@ ELEMENTWISE_WRITES = IN_PLACE_ARITHMETIC - {"pow_", "sqrt_", "log_"} | frozenset
 MASKED_FILLS = frozenset("masked_fill masked_fill_".split())
 LEAVES_TORCH = frozenset("numpy item tolist argmax detach data detach_ __array__ array".split())
 """What comes of it has no gradient."""
-DROPOUTS = frozenset("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout".split())
+DROPOUTS = frozenset("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout".split())
 NORMALIZATIONS = frozenset("batch_norm layer_norm group_norm instance_norm rms_norm".split())
 SOFTMAXES = frozenset("softmax log_softmax".split())
 CLASS_PICKS = frozenset("gather getitem take_along_dim".split())
@@ -44,6 +44,30 @@ REGRESSION_LOSSES = frozenset("mse_loss l1_loss smooth_l1_loss huber_loss".split
 BINARY_LOSSES = frozenset("binary_cross_entropy binary_cross_entropy_with_logits".split())
 CLASS_LOSSES = frozenset("cross_entropy nll_loss kl_div multi_margin_loss".split())
 """Have one score for each class."""
+SUMS = frozenset("add add_ sub sub_".split())
+"""Of two tensors, or of one and a number."""
+PARTS_AND_INDICES = PARTS | frozenset("index_select split chunk index".split())
+PRODUCTS = frozenset("matmul mm mv bmm addmm baddbmm".split())
+"""Of matrices."""
+JOINS = frozenset("cat concat concatenate stack hstack".split())
+POWERS = frozenset("pow square abs".split())
+"""The size of a number."""
+REDUCTIONS = frozenset(("mean", "sum"))
+LOGARITHMS = frozenset("log log2 log10".split())
+NORMS = frozenset("norm vector_norm linalg_vector_norm std cdist".split())
+RANDOM_LIKE = frozenset("rand randn rand_like randn_like normal".split())
+RANDOM_DRAWS = (
+    RANDOM_LIKE
+    | frozenset("randint randint_like randperm bernoulli multinomial poisson bernoulli_ random_ rrelu gumbel_softmax".split())
+    | frozenset("normal_ uniform_ exponential_".split())
+)
+"""Draw random numbers, apart from the dropouts."""
+CONSTANTS = frozenset("zeros ones full zeros_like ones_like full_like new_zeros new_ones eye".split())
+TRANSPOSES = frozenset("permute transpose swapaxes swapdims movedim moveaxis t T mT H mH".split())
+CASTS = frozenset("to type type_as float double half bfloat16 cpu cuda".split())
+"""To another type or device."""
+RECTIFIERS = frozenset("relu relu_ relu6 hardtanh threshold threshold_".split())
+"""Zero, or constant, on a whole half of the line."""
 ERRORS = REGRESSION_LOSSES | BINARY_LOSSES | {"cross_entropy", "nll_loss"}
 """Losses that measure how far a prediction is from its target."""
 LOSSES = (
@@ -52,5 +76,5 @@ LOSSES = (
     | BINARY_LOSSES
     | frozenset("poisson_nll_loss soft_margin_loss multilabel_soft_margin_loss".split())
 )
-ADAPTIVE_OPTIMIZERS = tuple("Adam RMSprop Adagrad Adadelta NAdam RAdam Rprop Lion Adamax Muon".split())
+ADAPTIVE_OPTIMIZERS = tuple("Adam RMSprop Adagrad Adadelta NAdam RAdam Rprop Lion Adamax Muon SparseAdam Adafactor".split())
 """Beginnings of the names of optimizers that divide by the size of past gradients."""

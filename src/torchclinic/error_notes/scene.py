@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from torchclinic.script.lines import Line, is_user_file
+from torchclinic.vocabulary import SPREADING, TRANSPOSES
 
 _VIEW_METHODS = frozenset(["permute", "transpose", "swapaxes", "movedim", "t", "unsqueeze", "squeeze", "expand", "detach"])
-_TRANSPOSES = frozenset(["permute", "transpose", "swapaxes", "swapdims", "movedim", "moveaxis", "t", "T", "mT", "H", "mH"])
-_LAYOUT_CHANGES = _TRANSPOSES | {"expand", "expand_as", "broadcast_to", "unfold", "as_strided", "diagonal"}
+_LAYOUT_CHANGES = TRANSPOSES | SPREADING | {"unfold", "as_strided", "diagonal"}
 _SIZE_METHODS = frozenset(["size", "dim", "numel", "stride"])
 _ATTRIBUTES = frozenset(["shape", "T", "mT", "ndim"])
 MOST_TENSORS = 6  # named in an explanation

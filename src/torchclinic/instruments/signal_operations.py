@@ -11,16 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from torchclinic.theory.activations import Activation, activation, leaky
+from torchclinic.vocabulary import CASTS, DROPOUTS, NORMALIZATIONS
 
 CONVOLUTIONS = {f"conv{'_transpose' if t else ''}{n}d" for n in (1, 2, 3) for t in (False, True)}
 LINEAR = {"linear", "matmul", "mm", "rmatmul", "addmm", *CONVOLUTIONS}
-NORMS = {"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"}
-DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"}
-CARRIES = frozenset(
+CARRIES = CASTS | frozenset(
     """
-    view reshape flatten unflatten permute transpose t contiguous squeeze unsqueeze clone to float double type
-    movedim swapaxes swapdims view_as chunk split unbind tensor_split channel_shuffle pixel_shuffle cpu cuda
-    type_as bfloat16 half requires_grad __get__ get as_subclass flip roll repeat_interleave
+    view reshape flatten unflatten permute transpose t contiguous squeeze unsqueeze clone movedim swapaxes swapdims view_as chunk
+    split unbind tensor_split channel_shuffle pixel_shuffle requires_grad __get__ get as_subclass flip roll repeat_interleave
     """.split()
 )
 BENDS = frozenset(
@@ -57,7 +55,7 @@ def classify(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], parameter
         return _linear(name, args, kwargs, parameters)
     if name in BENDS:
         return _bend(name, func, args, kwargs)
-    if name in NORMS:
+    if name in NORMALIZATIONS:
         return Operation("norm", name, measure=_measure_norm)
     if name in DROPOUTS:
         p, training = _argument(args, kwargs, 1, "p", 0.5), _argument(args, kwargs, 2, "training", True)

@@ -4,13 +4,12 @@ from typing import Any
 
 from torch import Tensor
 
+from torchclinic.vocabulary import VIEWS
+
 PROBABILITIES = frozenset({"softmax", "sigmoid", "sigmoid_"})
 SQUASHING = PROBABILITIES | {"tanh", "relu", "relu6", "softplus", "hardtanh", "hardsigmoid", "leaky_relu"}
-RESHAPING = frozenset(
-    """
-    view reshape flatten squeeze unsqueeze transpose permute getitem unflatten float contiguous select view_as
-    reshape_as T clone
-    """.split()
+RESHAPING = VIEWS | frozenset(
+    "flatten squeeze unsqueeze transpose permute getitem unflatten float contiguous select T clone".split()
 )
 WATCHED = SQUASHING | RESHAPING
 

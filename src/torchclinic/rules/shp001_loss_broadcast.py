@@ -21,6 +21,7 @@ from torchclinic.observe.records import Elementwise, LossCall, RunRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.corrections import same_shape
 from torchclinic.rules.rule import Rule, Specimen
+from torchclinic.vocabulary import REGRESSION_LOSSES
 
 RULE = Rule("SHP001", "loss-broadcast", "error", "exact", RunRecord, __doc__)
 correct = same_shape

@@ -17,19 +17,12 @@ from torchclinic.instruments.values import fingerprint, is_plain, tensors_in
 from torchclinic.observe.probes.mixing import Calls, mixing_line
 from torchclinic.observe.records import EvalPass, RandomCall
 from torchclinic.script.lines import call_text, user_line
-from torchclinic.vocabulary import plain_name
+from torchclinic.vocabulary import DROPOUTS, RANDOM_DRAWS, plain_name
 
 MOST_ROWS = 32
 LEAST_ROWS = 4  # two are kept, the others replaced
 LEAST_SPREAD = 1e-4  # of the output's size; below it, rounding is no longer small beside the differences of samples
 _TORCH = str(Path(torch.__file__).parent)
-_DROPS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout", "feature_alpha_dropout"}
-_DRAWS = frozenset(
-    """
-    rand randn rand_like randn_like randint randint_like randperm normal bernoulli multinomial poisson normal_
-    uniform_ bernoulli_ exponential_ random_ rrelu gumbel_softmax
-    """.split()
-)
 
 
 def eval_pass(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], step: int) -> EvalPass | None:
@@ -90,14 +83,14 @@ class _DrawMode(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = plain_name(func.__name__)
-        if name in _DROPS:
+        if name in DROPOUTS:
             training = kwargs.get("training", args[2] if len(args) > 2 else True)
             if training and kwargs.get("p", args[1] if len(args) > 1 else 0.5):
                 self._note(name, True, _written_out())
         elif name == "scaled_dot_product_attention":
             if kwargs.get("dropout_p", args[4] if len(args) > 4 else 0.0):
                 self._note(name, True, False)
-        elif name in _DRAWS:
+        elif name in RANDOM_DRAWS:
             self._note(name, False, False)
         elif name == "batch_norm" and kwargs.get("training", args[5] if len(args) > 5 else False):
             self.runner.batch_statistics = "it normalizes by the statistics of the batch in eval mode"

@@ -7,10 +7,10 @@ from torch.overrides import TorchFunctionMode
 
 from torchclinic.instruments.values import is_plain, tensors_in
 from torchclinic.script.lines import user_line
-from torchclinic.vocabulary import plain_name
+from torchclinic.vocabulary import VIEWS, plain_name
 
 ROUNDING = 1e-3  # of the values' size; below it a difference may be that of another order of summation
-_RESHAPING = {"view", "reshape", "view_as", "reshape_as", "unflatten"}
+_RESHAPING = VIEWS | {"unflatten"}
 
 
 class Call(NamedTuple):

@@ -14,11 +14,10 @@ from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.records import ModeGap
 from torchclinic.observe.state.kept import KeptBatch
 from torchclinic.observe.state.model_track import ModelTrack
+from torchclinic.vocabulary import BINARY_LOSSES, REGRESSION_LOSSES
 
 MOST_ROWS = 256
 MOST_ELEMENTS = 1 << 22
-_SQUARES = {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"}
-_BINARY = {"binary_cross_entropy", "binary_cross_entropy_with_logits"}
 
 
 def normalizations(model: nn.Module) -> list[_NormBase]:
@@ -45,7 +44,7 @@ def label(kept: KeptBatch, function: str, prediction: Tensor, target: Tensor) ->
     same = target.shape == prediction.shape
     classes = not target.is_floating_point() and target.dim() == 1 and prediction.dim() == 2
     if len(target) == len(prediction) and (
-        (function in ("cross_entropy", "nll_loss") and classes) or (function in _SQUARES | _BINARY and same)
+        (function in ("cross_entropy", "nll_loss") and classes) or (function in REGRESSION_LOSSES | BINARY_LOSSES and same)
     ):
         kept.function, kept.target = function, target.detach()[: kept.rows].clone()
 
@@ -104,7 +103,7 @@ def constant_error(function: str, target: Tensor) -> float:
         shares = torch.bincount(kept).float() / max(1, len(kept))
         return float(torch.special.entr(shares).sum())
     values = target.float()
-    if function in _BINARY:
+    if function in BINARY_LOSSES:
         share = values.mean(0).clamp(0, 1)
         return float((torch.special.entr(share) + torch.special.entr(1 - share)).mean())
     return float((values - values.mean(0)).square().mean())

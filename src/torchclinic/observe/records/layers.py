@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from torchclinic.observe.records.record import Record
+from torchclinic.vocabulary import RECTIFIERS
 
 MOST_WINDOWS = 256  # beyond it every second one is dropped
 
-RECTIFIERS = frozenset({"relu", "relu_", "relu6", "hardtanh", "threshold", "threshold_"})
 SATURATING = {"tanh": 3.0, "tanh_": 3.0, "sigmoid": 6.0, "sigmoid_": 6.0}
 """Beyond it the slope is below one hundredth of the slope at 0: 1 - tanh(3)² = 0.0099, 4·σ'(6) = 0.0099."""
 

@@ -13,14 +13,11 @@ from torch.nn.parameter import is_lazy
 
 from torchclinic.instruments.values import arguments_in
 from torchclinic.script.lines import user_line
+from torchclinic.vocabulary import CASTS, MAY_COPY, PARTS, VIEWS
 
-TRANSPARENT = frozenset(
-    """
-    view reshape squeeze unsqueeze flatten unflatten permute transpose t T mT contiguous to float double half
-    bfloat16 type type_as clone expand expand_as view_as reshape_as getitem select narrow movedim swapaxes cpu
-    cuda detach squeeze_ unsqueeze_ requires_grad_ identity ravel data
-    """.split()
-)
+_RESHAPES = "squeeze unsqueeze squeeze_ unsqueeze_ unflatten permute transpose t T mT movedim swapaxes expand expand_as clone"
+TRANSPARENT = VIEWS | MAY_COPY | CASTS | PARTS | frozenset([*_RESHAPES.split(), "detach", "data", "requires_grad_", "identity"])
+"""Operations that give the values of their argument, in another shape or type or without a gradient."""
 MOST_NODES = 60_000
 
 

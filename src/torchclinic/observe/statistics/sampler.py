@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from torchclinic.instruments.values import is_plain
 from torchclinic.observe.own import Own
-from torchclinic.observe.records.layers import RECTIFIERS, SATURATING, LayerSeries
+from torchclinic.observe.records.layers import SATURATING, LayerSeries
 from torchclinic.observe.state.dataflow import Node
 from torchclinic.observe.state.state import State
 from torchclinic.observe.statistics.layer_track import LayerTrack
 from torchclinic.observe.statistics.moves import RUN, Moves, runs_of
 from torchclinic.observe.statistics.samples import ALL_VALUES, MOST_VALUES, WINDOW
+from torchclinic.vocabulary import RECTIFIERS
 
 MOST_LAYERS = 400
 FIRST_WINDOWS = (1, 2, 4)  # the beginning is looked at more finely

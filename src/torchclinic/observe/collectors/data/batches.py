@@ -9,9 +9,9 @@ from torchclinic.instruments.values import fingerprint
 from torchclinic.observe.collector import Collector
 from torchclinic.observe.events import ModelBegins
 from torchclinic.observe.records import BatchRun
+from torchclinic.vocabulary import PARTS_AND_INDICES
 
 MOST_RUNS = 64  # of a model
-_CUTTING = frozenset(["getitem", "index_select", "narrow", "select", "split", "chunk", "index"])
 
 
 class Latest(NamedTuple):
@@ -55,7 +55,7 @@ class Batches(Collector):
         node = self.state.flow.node_of(tensor)
         while node is not None and node.parents:
             parent = node.parents[0]
-            if node.op in _CUTTING and parent.shape and node.shape and parent.shape[0] > node.shape[0]:
+            if node.op in PARTS_AND_INDICES and parent.shape and node.shape and parent.shape[0] > node.shape[0]:
                 return parent.shape[0] if node.step == self.state.clock.step else 0
             node = parent
         return 0

@@ -10,17 +10,13 @@ from torchclinic.observe.collector import Collector
 from torchclinic.observe.events import BackwardBegins, OperationCalled
 from torchclinic.observe.records import ClampedError
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.vocabulary import CLAMPS
+from torchclinic.vocabulary import CLAMPS, POWERS, REDUCTIONS, REGRESSION_LOSSES, SCALING, SUMS
 
 MOST_WAITING = 16
 MOST_POINTS = 400
 # what leads from an error to a loss; anything else, a layer say, makes the clamp a part of a network
-_REDUCING = {"pow", "square", "abs", "neg", "mul", "div", "mul_", "div_", "mean", "sum", "sqrt"} | frozenset(
-    """
-    mse_loss l1_loss smooth_l1_loss huber_loss squeeze view reshape flatten float to
-    """.split()
-)
-_ADDING = {"add", "add_", "sub"}  # of terms that are one number each
+_REDUCING = POWERS | SCALING | REDUCTIONS | REGRESSION_LOSSES | frozenset("neg sqrt squeeze view reshape flatten float to".split())
+_ADDING = SUMS - {"sub_"}  # of terms that are one number each
 
 
 class ClampedErrors(Collector):

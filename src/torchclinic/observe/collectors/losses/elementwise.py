@@ -10,17 +10,16 @@ from torchclinic.observe.collector import Collector
 from torchclinic.observe.events import OperationCalled
 from torchclinic.observe.records import Elementwise
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.vocabulary import COMPARISONS
+from torchclinic.vocabulary import COMPARISONS, REDUCTIONS
 
 MOST_FOUND = 400
 MOST_WAITING = 50  # for a sum of them
 MOST_ANCESTORS = 400  # of a sum that are looked at for what broadcast
 _OUTER = frozenset(["sub", "mul", "add", "div"]) | COMPARISONS
-_SPREAD = frozenset(("mean", "sum"))
 
 
 class Broadcasts(Collector):
-    operations = _OUTER | _SPREAD
+    operations = _OUTER | REDUCTIONS
 
     def prepare(self) -> None:
         self._found: list[Elementwise] = []
@@ -29,7 +28,7 @@ class Broadcasts(Collector):
     def operation_called(self, event: OperationCalled) -> None:
         if event.name in _OUTER and len(self._found) < MOST_FOUND:
             self._outer(event.name, event.node, event.result, event.args)
-        elif event.name in _SPREAD and event.result.dim() == 0:
+        elif event.name in REDUCTIONS and event.result.dim() == 0:
             self._reduction(event.node)
 
     def _outer(self, name: str, node: Node, result: Tensor, args: tuple[Any, ...]) -> None:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from math import nan, prod
 
 from torchclinic.observe.state.dataflow import TRANSPARENT, Node
+from torchclinic.vocabulary import PARTS, SCALING, SUMS
 
 MOST_NODES = 400
-_PARTS = {"getitem", "select", "narrow"}
-_SUMS = {"add", "add_", "sub", "sub_", "stack", "cat"}
-_FACTORS = {"mul", "mul_", "div", "div_"}
+_SUMS = SUMS | {"stack", "cat"}
 _ROOTS = {"sqrt", "log"}  # they rise with what they are of
 
 
@@ -54,14 +53,14 @@ def _below(term: Term, seen: Seen) -> Iterator[Term]:
                 negative = node.op.startswith("sub") and (place == 1 or node.reflected)
                 yield _step(term, parent, -1.0 if negative else 1.0)
     elif one and node.op in TRANSPARENT:
-        yield _step(term, trained[0], 1.0, whole=node.op not in _PARTS)
+        yield _step(term, trained[0], 1.0, whole=node.op not in PARTS)
     elif one and node.op in ("neg", "sum"):
         yield _step(term, trained[0], -1.0 if node.op == "neg" else 1.0)
     elif one and node.op == "mean" and (averaged := prod(trained[0].shape)):
         yield _step(term, trained[0], prod(node.shape) / averaged)
     elif one and node.op in _ROOTS:
         yield _step(term, trained[0], 1.0, exact=False)
-    elif one and node.op in _FACTORS and not node.reflected:
+    elif one and node.op in SCALING and not node.reflected:
         if len(node.parents) == 1:
             yield _step(term, trained[0], node.scale or nan, exact=bool(node.scale))
         elif len(node.parents) == 2 and (node.op.startswith("mul") or node.parents[0] is trained[0]):

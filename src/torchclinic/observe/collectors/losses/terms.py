@@ -8,11 +8,11 @@ from torchclinic.observe.collector import Collector
 from torchclinic.observe.events import BackwardBegins, LossCalled
 from torchclinic.observe.records import UnevenTerms
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.vocabulary import LOSSES
+from torchclinic.vocabulary import LOSSES, SCALING, SUMS
 
 MOST_TERMS = 32
 _CLASSES = {"cross_entropy", "nll_loss"}
-_SUMS = {"add", "add_", "sub", "sub_", "neg", "mul", "mul_", "div", "div_"}
+_SUMS = SUMS | SCALING | {"neg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class SumsBesideMeans(Collector):
         if node.shape or most <= 0 or not parents:
             return
         if node.op in _SUMS and all(parent.shape == () for parent in parents):
-            if node.op in ("mul", "div", "mul_", "div_"):
+            if node.op in SCALING:
                 if node.scale and len(parents) == 1:  # by a number; by a tensor the factor is not known
                     yield from self._terms(parents[0], factor * node.scale, most - 1)
                 return

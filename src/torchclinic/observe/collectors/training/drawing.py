@@ -5,12 +5,13 @@ from itertools import islice
 from typing import NamedTuple
 
 from torchclinic.observe.state.dataflow import TRANSPARENT, Node
+from torchclinic.vocabulary import CONSTANTS, JOINS, RANDOM_LIKE
 
 MOST_ANCESTORS = 20_000  # of the root of a backward pass
 MOST_REGION = 200  # operations between a draw and what uses it
 _DELIBERATE = {"detach", "data", "detach_"}  # said in so many words
 _VIEWS = (TRANSPARENT - _DELIBERATE) | {"broadcast_tensors", "chunk", "split", "unbind"}
-_JOINS = _VIEWS | {"cat", "concat", "concatenate", "stack", "hstack", "add", "mul"}
+_JOINS = _VIEWS | JOINS | {"add", "mul"}
 _SMOOTH = _JOINS | frozenset(
     """
     sub div neg exp log log1p sqrt square pow abs sign tanh sigmoid softplus clamp clamp_min clamp_max matmul mv
@@ -18,15 +19,9 @@ _SMOOTH = _JOINS | frozenset(
     """.split()
 )
 _ELEMENTWISE = _SMOOTH - {"matmul", "mv", "bmm"}
-_RANDOM = frozenset(
-    """
-    normal randn randn_like rand rand_like normal_ uniform_ exponential_ cauchy_ _standard_gamma
-    _sample_dirichlet
-    """.split()
-)
+_RANDOM = RANDOM_LIKE | frozenset("normal_ uniform_ exponential_ cauchy_ _standard_gamma _sample_dirichlet".split())
 _REGION = _SMOOTH | _RANDOM
 _WEIGHTING = _JOINS | {"div", "neg", "mean", "sum", "where", "masked_fill"}
-_CONSTANT = {"zeros", "ones", "full", "zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "eye"}
 
 
 Empty = Callable[[Node], bool]  # whether a gradient that comes to an operation's result ends there
@@ -202,4 +197,4 @@ def _trains(node: Node) -> bool:
 def _constant(node: Node) -> bool:
     if node.op in _VIEWS and node.parents:
         return all(map(_constant, node.parents))
-    return node.op in _CONSTANT or node.shape == ()
+    return node.op in CONSTANTS or node.shape == ()

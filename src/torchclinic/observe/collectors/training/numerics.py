@@ -19,9 +19,9 @@ from torchclinic.observe.events import BackwardBegins, BackwardEnded, ChainsForg
 from torchclinic.observe.records import NonFinite
 from torchclinic.observe.state.dataflow import Node
 from torchclinic.script.lines import user_line
-from torchclinic.vocabulary import SOFTMAXES
+from torchclinic.vocabulary import LOGARITHMS, NORMS, SOFTMAXES
 
-_AT_ZERO = {"sqrt", "rsqrt", "log", "log10", "log2", "pow", "norm", "vector_norm", "linalg_vector_norm", "std", "cdist"}
+_AT_ZERO = LOGARITHMS | NORMS | {"sqrt", "rsqrt", "pow"}
 _AT_ZERO_TRAPS = {"sqrt": "sqrt-at-zero", "rsqrt": "sqrt-at-zero", "pow": "pow-at-zero", "std": "sqrt-at-zero"}
 _MASKS = {"masked_fill", "masked_fill_", "where", "full", "full_like", "triu", "log", "setitem", "baddbmm", "add"}
 _LIMIT = 1 << 23
@@ -124,7 +124,7 @@ class Numerics(Collector):
         return not math.isfinite(self._largest.get(node, 0.0))
 
     def _forward_trap(self, node: Node) -> str:
-        if node.op in ("log", "log2", "log10") and self._least.get(node) == 0:
+        if node.op in LOGARITHMS and self._least.get(node) == 0:
             return "log-of-zero"
         if node.op in ("div", "rsqrt", "reciprocal"):
             return "division"

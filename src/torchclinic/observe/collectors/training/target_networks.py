@@ -11,11 +11,11 @@ from torchclinic.observe.records import TargetNetwork
 from torchclinic.observe.state.dataflow import Node
 from torchclinic.observe.state.model_track import ModelTrack
 from torchclinic.observe.state.tracks import ParameterTrack, refresh
+from torchclinic.vocabulary import POWERS, REGRESSION_LOSSES
 
 MOST = 8
 HELD = 4_000_000  # elements of the parameters that are kept alive to look at them at the end
-_LOSSES = {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "cosine_similarity"}
-_POWERS = {"pow", "square", "abs"}
+_LOSSES = REGRESSION_LOSSES | {"cosine_similarity"}
 
 
 class TargetNetworks(Collector):
@@ -117,7 +117,7 @@ def _targets(root: Node) -> Iterator[tuple[str, Node]]:
     for node in root.ancestors():
         compared = node if node.op in _LOSSES else None
         factors = {id(parent.producer()): parent.producer() for parent in node.parents[:2]}
-        power = node.op in _POWERS or (node.op == "mul" and len(node.parents) == 2)
+        power = node.op in POWERS or (node.op == "mul" and len(node.parents) == 2)
         if power and len(factors) == 1 and node.parents[0].producer().op == "sub":
             compared = node.parents[0].producer()
         sides = compared.parents[:2] if compared is not None else ()

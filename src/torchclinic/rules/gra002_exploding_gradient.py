@@ -77,7 +77,6 @@ def _finding(layer: LayerSeries, window: Window, usual: float, before: float, af
 
 _SCRIPT = """import torch
 from torch import nn
-from torchclinic.vocabulary import ADAPTIVE_OPTIMIZERS
 
 torch.manual_seed(0)
 

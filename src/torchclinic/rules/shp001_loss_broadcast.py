@@ -73,7 +73,6 @@ def healthy() -> Specimen:
 
 _SCRIPT = """
 import torch, warnings
-from torchclinic.vocabulary import REGRESSION_LOSSES
 
 warnings.simplefilter("ignore")
 torch.manual_seed(0)

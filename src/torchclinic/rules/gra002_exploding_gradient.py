@@ -77,6 +77,7 @@ def _finding(layer: LayerSeries, window: Window, usual: float, before: float, af
 
 _SCRIPT = """import torch
 from torch import nn
+
 torch.manual_seed(0)
 
 

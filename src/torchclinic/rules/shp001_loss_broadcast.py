@@ -73,6 +73,7 @@ def healthy() -> Specimen:
 
 _SCRIPT = """
 import torch, warnings
+
 warnings.simplefilter("ignore")
 torch.manual_seed(0)
 x, y = torch.randn(6, 8, 4), torch.randn(6, 8)

@@ -196,7 +196,7 @@ class LayerEnded(NamedTuple):
     path: str
     input: Tensor | None  # its first argument
     forward: ForwardPass
-    passed: LayerPass | None  # of a dropout or a BatchNorm
+    layer: LayerPass | None  # of a dropout or a BatchNorm
     track: ModelTrack
 
 

@@ -220,7 +220,7 @@ def test_the_budget_is_told_of_every_step_though_seldom() -> None:
     model, optimizer = net()
     with quiet_session() as session:
         train(model, optimizer, 60)
-        session.wiring.fast.passed_steps()  # of those it was not told of yet
+        session.wiring.fast.untold_steps()  # of those it was not told of yet
         told: list[int] = []
         step = session.budget.step
         session.budget.step = lambda *, observed, steps=1: (told.append(steps), step(observed=observed, steps=steps))  # type: ignore[method-assign]

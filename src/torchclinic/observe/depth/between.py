@@ -52,20 +52,20 @@ class Between:
         if self.on:
             self.on = False
             self.optimizers, self.models = {}, {}
-            if steps := self.passed_steps():
+            if steps := self.untold_steps():
                 self._budget.step(observed=False, steps=steps)
 
     def counts(self, model: nn.Module) -> bool:
         """Whether the calls of a model are counted here."""
         return self.on and id(model) in self.models
 
-    def passes(self, model: nn.Module) -> bool:
+    def takes(self, model: nn.Module) -> bool:
         """Whether a model is called for training as it was before; every sixteenth call is looked at more closely."""
         track = self.models.get(id(model))
         if track is None or track.training != model.training or not torch.is_grad_enabled() or track.ref() is not model:
             return False
-        track.passed = (track.passed + 1) % CALLS
-        return track.passed > 0
+        track.calls_between = (track.calls_between + 1) % CALLS
+        return track.calls_between > 0
 
     def cleared(self, owner: object) -> bool:
         track = self.optimizers.get(id(owner))
@@ -132,7 +132,7 @@ class Between:
         self._steps += not over
         return over
 
-    def passed_steps(self) -> int:
+    def untold_steps(self) -> int:
         """How many steps have ended here since this was last asked."""
         steps, self._steps = self._steps, 0
         until, plain = self._budget.until_due(self._clock.step), max(self._budget.plain, 1e-6)

@@ -154,8 +154,8 @@ class Schedule:
         if track is None:
             return False
         if not self._between.counts(model):
-            track.passed = (track.passed + 1) % CALLS
-        if track.passed or track.ref() is not model or track.current == {id(p) for p in model.parameters()}:
+            track.calls_between = (track.calls_between + 1) % CALLS
+        if track.calls_between or track.ref() is not model or track.current == {id(p) for p in model.parameters()}:
             return False
         return self._look_again()
 
@@ -193,7 +193,7 @@ class Schedule:
         else:
             if self._mode.entered:
                 self._mode.leave()
-            self._budget.step(observed=False, steps=1 + self._between.passed_steps())
+            self._budget.step(observed=False, steps=1 + self._between.untold_steps())
             if self.every_step or self._budget.due(clock.step):
                 self.activate()
         self._sample_next()

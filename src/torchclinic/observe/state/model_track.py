@@ -32,7 +32,7 @@ class ModelTrack:
         self.last_batch: tuple[float, ...] = ()
         self.last_objects: tuple[int, ...] = ()
         self.last_step = -1  # of that batch
-        self.passed = 0  # calls between observed steps
+        self.calls_between = 0  # observed steps, modulo the look at its parameters
         self.seen_calls = 0  # outside of the fast path
         self.strange_calls = 0  # of them, with a first parameter that it was not read with
         self.last_call = 0  # step

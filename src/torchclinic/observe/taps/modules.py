@@ -36,7 +36,7 @@ class ModuleTap(Tap):
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             try:  # most calls are of modules that nobody watches now: as little as possible is done for them
                 key = id(module)
-                if not (fast.on and (key in fast.modules or fast.passes(module))) and not clock.full:
+                if not (fast.on and (key in fast.modules or fast.takes(module))) and not clock.full:
                     if clock.waiting or key in tracks:
                         self.wiring.schedule.model_called(module)
                     elif key not in known:
@@ -160,10 +160,10 @@ class ModuleTap(Tap):
         self._tell_layer(module, path, args[0] if args and isinstance(args[0], Tensor) else None, forward, track)
 
     def _tell_layer(self, module: nn.Module, path: str, tensor: Tensor | None, forward: ForwardPass, track: ModelTrack) -> None:
-        passed = layer_pass(module, path, tensor)
-        if passed is not None:
-            forward.layers.append(passed)
-        self.tell(LayerEnded(module, path, tensor, forward, passed, track))
+        layer = layer_pass(module, path, tensor)
+        if layer is not None:
+            forward.layers.append(layer)
+        self.tell(LayerEnded(module, path, tensor, forward, layer, track))
 
 
 def _called_from(files: tuple[str, ...]) -> bool:

@@ -32,8 +32,8 @@ class Unmeasured(Collector):
 
     def layer_ended(self, event: LayerEnded) -> None:
         """A layer normalized by its batch, with gradients, and took down the statistics."""
-        passed = event.passed
-        measuring = passed is not None and passed.kind == "batchnorm" and passed.active and passed.tracks
+        layer = event.layer
+        measuring = layer is not None and layer.kind == "batchnorm" and layer.active and layer.tracks
         if measuring and event.forward.with_grad:
             self._measuring.setdefault(event.track.index, set()).add(event.path)
 

@@ -35,7 +35,9 @@ ELEMENTWISE_WRITES = IN_PLACE_ARITHMETIC - {"pow_", "sqrt_", "log_"} | frozenset
 MASKED_FILLS = frozenset("masked_fill masked_fill_".split())
 LEAVES_TORCH = frozenset("numpy item tolist argmax detach data detach_ __array__ array".split())
 """What comes of it has no gradient."""
-DROPOUTS = frozenset("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout".split())
+ALPHA_DROPOUTS = frozenset("alpha_dropout feature_alpha_dropout".split())
+"""Keep mean and variance; the others divide what they keep by 1 - p, and the mean square grows."""
+DROPOUTS = ALPHA_DROPOUTS | frozenset("dropout dropout1d dropout2d dropout3d feature_dropout".split())
 NORMALIZATIONS = frozenset("batch_norm layer_norm group_norm instance_norm rms_norm".split())
 SOFTMAXES = frozenset("softmax log_softmax".split())
 CLASS_PICKS = frozenset("gather getitem take_along_dim".split())
@@ -76,5 +78,7 @@ LOSSES = (
     | BINARY_LOSSES
     | frozenset("poisson_nll_loss soft_margin_loss multilabel_soft_margin_loss".split())
 )
-ADAPTIVE_OPTIMIZERS = tuple("Adam RMSprop Adagrad Adadelta NAdam RAdam Rprop Lion Adamax Muon SparseAdam Adafactor".split())
+ADAPTIVE_OPTIMIZERS = tuple("Adam RMSprop Adagrad Adadelta NAdam RAdam Rprop Lion Adamax Muon".split())
 """Beginnings of the names of optimizers that divide by the size of past gradients."""
+RESCALING_OPTIMIZERS = (*ADAPTIVE_OPTIMIZERS, "SparseAdam", "Adafactor")
+"""... and of those whose weight decay, if they have one, is no term of the gradient."""

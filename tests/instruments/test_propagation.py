@@ -89,6 +89,13 @@ def test_what_theory_cannot_say_is_none():
     assert tc.propagation(constant, torch.randn(4, 8))[0].predicted_mean_square is None
 
 
+def test_a_dropout_that_keeps_the_variance_is_not_predicted_as_one_that_raises_it():
+    record = tc.propagation(
+        nn.Sequential(nn.Linear(64, 64), nn.SELU(), nn.AlphaDropout(0.4), nn.Linear(64, 4)), torch.randn(256, 64)
+    )
+    assert record["2"].predicted_mean_square is None
+
+
 MODELS = {
     "linear": (lambda: nn.Sequential(nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 32)), (32, 64)),
     "leaky, tanh": (lambda: nn.Sequential(nn.Linear(64, 96), nn.LeakyReLU(0.3), nn.Linear(96, 64), nn.Tanh()), (32, 64)),

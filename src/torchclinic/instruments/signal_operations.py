@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from torchclinic.theory.activations import Activation, activation, leaky
-from torchclinic.vocabulary import CASTS, DROPOUTS, NORMALIZATIONS
+from torchclinic.vocabulary import ALPHA_DROPOUTS, CASTS, DROPOUTS, NORMALIZATIONS
 
 CONVOLUTIONS = {f"conv{'_transpose' if t else ''}{n}d" for n in (1, 2, 3) for t in (False, True)}
 LINEAR = {"linear", "matmul", "mm", "rmatmul", "addmm", *CONVOLUTIONS}
@@ -57,7 +57,7 @@ def classify(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], parameter
         return _bend(name, func, args, kwargs)
     if name in NORMALIZATIONS:
         return Operation("norm", name, measure=_measure_norm)
-    if name in DROPOUTS:
+    if name in DROPOUTS - ALPHA_DROPOUTS:
         p, training = _argument(args, kwargs, 1, "p", 0.5), _argument(args, kwargs, 2, "training", True)
         return Operation("dropout" if training and p else "carry", name, values={"p": float(p)})
     if name == "embedding":

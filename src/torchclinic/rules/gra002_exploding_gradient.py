@@ -24,7 +24,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.pictures import by_layer
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import losses_around, require
-from torchclinic.vocabulary import ADAPTIVE_OPTIMIZERS
+from torchclinic.vocabulary import RESCALING_OPTIMIZERS
 
 CAUSES = ("LOS008", "INI004", "INI006", "DAT001", "DAT009", "DST002")
 RULE = Rule("GRA002", "exploding-gradient", "error", "window", RunRecord, __doc__, follows=CAUSES)
@@ -40,7 +40,7 @@ def check(
     loss that grew before the jump, or weights that jumped before at ordinary gradients, are what a large rate does:
     OPT001."""
     require(record, 8)
-    scaled = any(optimizer.name.startswith(ADAPTIVE_OPTIMIZERS) for optimizer in record.optimizers)
+    scaled = any(optimizer.name.startswith(RESCALING_OPTIMIZERS) for optimizer in record.optimizers)
     start = median(value for _, value in record.losses_seen[:3]) if record.losses_seen else math.nan
     for layer in record.layers:
         for index, window in enumerate(layer.windows):

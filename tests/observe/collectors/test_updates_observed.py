@@ -179,6 +179,19 @@ def test_the_ratio_of_decoupled_decay_is_decay_over_the_step_of_adam_alone() -> 
     assert (use.decay, use.lr, use.decoupled, use.adaptive) == (decay, rate, True, True)
 
 
+def test_the_decay_of_adafactor_is_no_term_of_its_gradient() -> None:
+    model, x, y = small()
+    optimizer = torch.optim.Adafactor(model.parameters(), lr=0.01, weight_decay=0.3)
+
+    def run() -> None:
+        optimizer.zero_grad()
+        F.mse_loss(model(x), y).backward()
+        optimizer.step()
+
+    [use] = records_of(observe(run)[0], DecayUse)
+    assert not use.adaptive
+
+
 def test_without_weight_decay_there_is_no_record() -> None:
     model, x, y = small()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -1,0 +1,296 @@
+"""What the rules about rates, schedules, clipping and precision let pass: a case for each clause of their *When this is fine*."""
+
+from pathlib import Path
+
+import pytest
+
+from rules.when_fine import HEALTHY, SICK, Case, check, healed, pair, params
+from torchclinic.rules.specimens import CLASSIFIER, RATED, REGRESSION, changed
+
+STEP = "    optimizer.step()\n"
+MASKED = changed(
+    CLASSIFIER,
+    (
+        "cross_entropy(model(xb), yb)",
+        "cross_entropy(model(xb), yb) + torch.zeros(8, 3).masked_fill(hidden, -torch.inf).softmax(1).square().mean()",
+    ),
+    ("for start", "hidden = torch.tensor([False, False, True])\nfor start"),
+)
+SCALED = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x, y = torch.randn(64, 16), torch.randn(64, 1)
+model = nn.Linear(16, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+scaler = torch.amp.GradScaler("cpu", init_scale=2.0**SCALE)
+for _ in range(10):
+    optimizer.zero_grad()
+    with torch.autocast("cpu", torch.float16):
+        prediction = model(x)
+    loss = nn.functional.mse_loss(prediction.float(), y)
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
+"""
+TINY = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x, y = torch.randn(64, 16), torch.randn(64, 1)
+model = nn.Linear(16, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+for _ in range(10):
+    optimizer.zero_grad()
+    with torch.autocast("cpu", torch.float16):
+        prediction = model(x)
+    (nn.functional.mse_loss(prediction.float(), y) * 1e-6).backward()
+    optimizer.step()
+"""
+GUARDED = changed(
+    TINY,
+    ("for _ in", 'scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)\nfor _ in'),
+    (
+        "(nn.functional.mse_loss(prediction.float(), y) * 1e-6)",
+        "scaler.scale(nn.functional.mse_loss(prediction.float(), y) * 1e-6)",
+    ),
+    ("    optimizer.step()\n", "    scaler.step(optimizer)\n    scaler.update()\n"),
+)
+FEW_SMALL = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Linear(40, 30, bias=False)
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+scale = torch.full((30, 1), 1e-3)
+for _ in range(10):
+    x = torch.randn(16, 40)
+    x[:, 8:] = 0
+    with torch.autocast("cpu", torch.float16):
+        prediction = model(x)
+    optimizer.zero_grad()
+    (prediction.float() * GRADIENT).sum().backward()
+    optimizer.step()
+"""
+NO_FALL = changed(
+    RATED, ("lr=0.02", "lr=0.005"), ("    loss = loss_fn(model(x), y)", "    loss = loss_fn(model(x), torch.randn(64, 1))")
+)
+LOADED = "model.load_state_dict({k: v * 1.1 for k, v in model.state_dict().items()})\n"
+PLATEAU = changed(
+    SICK["OPT003"],
+    ("LinearLR(optimizer, 1.0, 1e-6, total_iters=3)", "ReduceLROnPlateau(optimizer, patience=0, factor=1e-3)"),
+    ("        schedule.step()", "        schedule.step(1.0)"),
+    ("if start == 72 or schedule.total_iters == 3", "if start >= 0"),
+)
+RESTARTS = changed(
+    SICK["OPT003"],
+    ("LinearLR(optimizer, 1.0, 1e-6, total_iters=3)", "CosineAnnealingWarmRestarts(optimizer, 4)"),
+    ("if start == 72 or schedule.total_iters == 3", "if start >= 0"),
+)
+THOUSANDTH = changed(SICK["OPT003"], ("1e-6", "1e-3"))
+SKIPPED = changed(
+    SICK["OPT004"],
+    ("for start", 'scaler = torch.amp.GradScaler("cpu", init_scale=2.0**126)\nfor start'),
+    ("loss.backward()", "scaler.scale(loss * 1e3).backward()"),
+    ("    schedule.step()\n    optimizer.step()\n", "    scaler.step(optimizer)\n    scaler.update()\n    schedule.step()\n"),
+)
+CONVERGED = changed(
+    HEALTHY["OPT005"], ("weight_decay=1e-3", "weight_decay=0.05"), ("range(0, 80, 8)", "80 * list(range(0, 80, 8))")
+)
+NORMED = changed(
+    HEALTHY["OPT005"],
+    ("nn.Linear(4, 8), nn.Tanh()", "nn.Linear(4, 8, bias=False), nn.BatchNorm1d(8, affine=False), nn.Tanh()"),
+    ("torch.optim.SGD(model.parameters()", "torch.optim.SGD(model[0].parameters()"),
+    ("weight_decay=1e-3", "weight_decay=0.2"),
+    ("range(0, 80, 8)", "20 * list(range(0, 80, 8))"),
+)
+TRAVELS = changed(
+    REGRESSION,
+    ("range(0, 80, 8)", "3 * list(range(0, 80, 8))"),
+    (STEP, "    nn.utils.clip_grad_norm_(model.parameters(), 1e-3)\n" + STEP),
+    ("lr=0.05", "lr=100.0"),
+)
+MARGIN = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(60, 64, 6)
+model = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 1))
+optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+for batch in x:
+    y = 100 * batch.sum(1, keepdim=True)
+    optimizer.zero_grad()
+    (model(batch) - y).clamp(max=1.0).square().mean().backward()
+    optimizer.step()
+"""
+AFTER_A_CLOSURE = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(80, 4)
+y = x.sum(dim=1, keepdim=True) / 2
+model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+first = torch.optim.SGD(model[0].parameters(), lr=100.0)
+second = torch.optim.SGD(model[2].parameters(), lr=1e-5)
+for _ in range(20):
+    def closure():
+        model.zero_grad()
+        loss = nn.functional.mse_loss(model(x), y)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model[0].parameters(), 1e-3)
+        return loss
+
+    first.step(closure)
+    second.step()
+"""
+HANDED_OVER = changed(
+    REGRESSION,
+    ("range(0, 80, 8)", "2 * list(range(0, 80, 8))"),
+    (
+        "    loss.backward()\n",
+        """    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    for parameter, gradient in zip(model.parameters(), gradients):
+        parameter.grad = gradient
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+""",
+    ),
+)
+TOGETHER = """
+import torch
+from torch import nn
+from torch.optim import lr_scheduler as schedules
+
+torch.manual_seed(0)
+body, head = nn.Linear(4, 8), nn.Linear(8, 1)
+first, second = torch.optim.SGD(body.parameters(), 0.01), torch.optim.SGD(head.parameters(), 0.01)
+
+class Together(schedules.LRScheduler):
+    def __init__(self, parts):
+        self._schedulers = parts
+        super().__init__(first)
+
+    def get_lr(self):
+        for group in (*first.param_groups, *second.param_groups):
+            group["lr"] *= 0.99
+        return [group["lr"] for group in first.param_groups]
+
+schedule = Together([schedules.ExponentialLR(first, 0.99), schedules.ExponentialLR(second, 0.99)])
+for _ in range(12):
+    x = torch.randn(8, 4)
+    first.zero_grad(), second.zero_grad()
+    nn.functional.mse_loss(head(body(x).tanh()), x.sum(1, keepdim=True)).backward()
+    first.step(), second.step()
+    schedule.step()
+"""
+EVERY_STEP = changed(
+    SICK["OPT007"],
+    ("    schedule.step()\n", ""),
+    ("        optimizer.step()\n", "        optimizer.step()\n        schedule.step()\n"),
+)
+SWEEP = changed(EVERY_STEP, ("lambda n: min(1.0, (n + 1) / 100)", "lambda n: 1e-4 * 1.05**n"))
+STAGES = """
+import torch
+from torch import nn
+from torch.optim import lr_scheduler as schedules
+
+torch.manual_seed(0)
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), 0.01)
+warm, fall = schedules.LinearLR(optimizer, 0.1, total_iters=3), schedules.ExponentialLR(optimizer, 0.99)
+both = schedules.SequentialLR(optimizer, [warm, fall], milestones=[40])
+for step in range(24):
+    x = torch.randn(8, 4)
+    optimizer.zero_grad()
+    nn.functional.mse_loss(model(x), x.sum(1, keepdim=True)).backward()
+    optimizer.step()
+    both.step()
+"""
+
+HANDED = "a clip counts as late although `.grad` was set since the step, because no backward pass ran"
+CASES = [
+    Case("NUM001", "Infinities as attention masks", MASKED),
+    pair(
+        "NUM001",
+        "overflowing gradients that a gradient scaler skips",
+        SCALED.replace("SCALE)", "126)"),
+        ("scaler.scale(loss)", "(loss * 2.0**126)"),
+        ("scaler.step(optimizer)\n    scaler.update()", "optimizer.step()"),
+    ),
+    Case(
+        "NUM001",
+        "Only a loss or gradient that is not finite",
+        changed(MASKED, ("optimizer.zero_grad()", "optimizer.zero_grad()\n    hint = model(xb) / 0")),
+    ),
+    pair("NUM002", "bfloat16 autocast has float32's range", TINY.replace("float16", "bfloat16"), ("bfloat16", "float16")),
+    pair("NUM002", "float16 with a `GradScaler`", GUARDED, ("init_scale=2.0**16", "init_scale=2.0**16, enabled=False")),
+    pair("NUM002", "large gradients, few small ones", FEW_SMALL.replace("GRADIENT", "1e-3"), ("* 1e-3).sum()", "* 1e-9).sum()")),
+    pair("OPT001", "Losses that are not meant to fall", NO_FALL, ("lr=0.005", "lr=1.0")),
+    healed("OPT002", "Fine-tuning of loaded weights", ("x = torch", LOADED + "x = torch")),
+    healed(
+        "OPT002",
+        "the beginning of a warm-up",
+        ("for _ in", "warm = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: n + 1)\nfor _ in"),
+        (STEP, STEP + "    warm.step()\n"),
+    ),
+    healed("OPT002", "a run that was stopped after a few steps", ("range(80)", "range(20)"), answer="undecided"),
+    Case("OPT003", "Decay to zero at the end", HEALTHY["OPT003"]),
+    Case("OPT003", "a plateau schedule", PLATEAU),
+    Case("OPT003", "warm restarts", RESTARTS),
+    pair("OPT003", "a rate that is lowered to a thousandth", THOUSANDTH, ("1e-3", "1e-5")),
+    pair(
+        "OPT004",
+        "A gradient scaler that skips the first steps",
+        SKIPPED,
+        (
+            "    scaler.step(optimizer)\n    scaler.update()\n    schedule.step()\n",
+            "    schedule.step()\n    scaler.step(optimizer)\n    scaler.update()\n",
+        ),
+        ('"cpu", init_scale=2.0**126', '"cpu", enabled=False'),
+    ),
+    pair("OPT005", "At the end of a training that has converged", CONVERGED, ("weight_decay=0.05", "weight_decay=4.0")),
+    pair("OPT005", "In front of a normalization", NORMED, ("weight_decay=0.2", "weight_decay=4.0")),
+    pair("OPT006", "A small limit together with a large learning rate", TRAVELS, ("lr=100.0", "lr=0.05")),
+    pair(
+        "OPT006",
+        "A small limit together with a large learning rate",
+        AFTER_A_CLOSURE,
+        ("first.step(closure)", "closure(), first.step()"),
+        ("lr=100.0", "lr=0.01"),
+    ),
+    pair("OPT007", "A warm-up that is advanced every step", EVERY_STEP, ("        schedule.step()\n", "    schedule.step()\n")),
+    healed(
+        "OPT007",
+        "a run that was stopped before its end",
+        ("    schedule.step()\n", "    schedule.step()\n    if epoch == 7:\n        raise KeyboardInterrupt\n"),
+    ),
+    Case("OPT007", "a sweep of rates, advanced every step", SWEEP),
+    healed(
+        "OPT008", "A run that was stopped before its end", (STEP, STEP + "    if start == 64:\n        raise KeyboardInterrupt\n")
+    ),
+    pair("OPT008", "a part of a `SequentialLR` or `ChainedScheduler`", STAGES, ("    both.step()\n", "")),
+    pair(
+        "OPT008",
+        "one of several that were made for the same optimizer",
+        STAGES.replace("both.step()", "fall.step()"),
+        ("    fall.step()\n", ""),
+    ),
+]
+GUARDS = [
+    pair("OPT006", "a margin: one side of the error costs, however large", MARGIN, ("clamp(max=1.0)", "clamp(-1.0, 1.0)")),
+    Case("OPT006", "gradients of torch.autograd.grad that the script hands over", HANDED_OVER, fails=HANDED),
+    pair(
+        "OPT008", "a schedule that one of the script's own advances", TOGETHER, ("self._schedulers = parts", "self.parts = parts")
+    ),
+]
+
+
+@pytest.mark.parametrize("case", params(CASES + GUARDS))
+def test_a_clause_lets_its_case_pass(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    check(case, tmp_path, monkeypatch)

@@ -13,9 +13,10 @@ from torch.overrides import TorchFunctionMode
 
 from torchclinic.instruments.tracing import call_name
 from torchclinic.script.lines import Line, line_of
+from torchclinic.vocabulary import LEAVES_TORCH
 
 KEPT = 20_000  # events; older ones are forgotten
-_CUTS = frozenset(["detach", "detach_", "data", "item", "tolist", "numpy", "argmax", "argmin", "round", "sign", "floor"])
+_CUTS = LEAVES_TORCH | {"argmin", "round", "sign", "floor"}
 _DUNDERS = frozenset(["__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__"])
 
 Kind = Literal["layout", "write", "cut", "backward"]

@@ -11,22 +11,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from torchclinic.theory.activations import Activation, activation, leaky
-from torchclinic.vocabulary import ALPHA_DROPOUTS, CASTS, DROPOUTS, NORMALIZATIONS
+from torchclinic.vocabulary import ACTIVATIONS, ALPHA_DROPOUTS, CASTS, DROPOUTS, JOINS, NORMALIZATIONS
 
 CONVOLUTIONS = {f"conv{'_transpose' if t else ''}{n}d" for n in (1, 2, 3) for t in (False, True)}
-LINEAR = {"linear", "matmul", "mm", "rmatmul", "addmm", *CONVOLUTIONS}
+PRODUCTS = {"matmul", "mm", "rmatmul", "addmm"}
+LINEAR = {"linear", *PRODUCTS, *CONVOLUTIONS}
 CARRIES = CASTS | frozenset(
     """
     view reshape flatten unflatten permute transpose t contiguous squeeze unsqueeze clone movedim swapaxes swapdims view_as chunk
     split unbind tensor_split channel_shuffle pixel_shuffle requires_grad __get__ get as_subclass flip roll repeat_interleave
     """.split()
 )
-BENDS = frozenset(
-    """
-    relu relu6 elu selu celu gelu silu mish tanh sigmoid softplus softsign hardtanh hardswish hardsigmoid
-    logsigmoid softshrink hardshrink tanhshrink leaky_relu prelu rrelu threshold clamp clamp_min sin erf glu
-    """.split()
-)
+BENDS = ACTIVATIONS | {"clamp", "clamp_min"}
 
 
 @dataclass
@@ -67,7 +63,7 @@ def classify(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], parameter
         return _add(name, args, kwargs, parameters)
     if name in ("mul", "imul", "rmul", "div", "truediv", "itruediv"):
         return _scale(name, args, parameters)
-    if name in ("cat", "concat", "concatenate", "stack"):
+    if name in JOINS:
         return Operation("cat", name)
     return Operation("carry" if name in CARRIES else "opaque", name)
 
@@ -77,7 +73,7 @@ def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name
 
 
 def _linear(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], parameters: Mapping[int, str]) -> Operation:
-    if name in ("matmul", "mm", "rmatmul", "addmm"):
+    if name in PRODUCTS:
         weight = next((value for value in args[-2:] if id(value) in parameters and value.dim() == 2), None)
         if weight is None:
             return Operation("opaque", name)
@@ -169,7 +165,7 @@ def _measure_linear(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
     signal = next(value for value in args if isinstance(value, Tensor) and value is not weight)
     if operation.name == "addmm":
         signal = args[1] if args[1] is not weight else args[2]
-    bias = _argument(args, kwargs, 2, "bias", None) if operation.name not in ("matmul", "mm", "rmatmul", "addmm") else None
+    bias = _argument(args, kwargs, 2, "bias", None) if operation.name not in PRODUCTS else None
     bias = args[0] if operation.name == "addmm" else bias
     operation.values["signal_numel"] = signal.numel()
     if isinstance(bias, Tensor):
@@ -177,7 +173,7 @@ def _measure_linear(operation: Operation, args: tuple[Any, ...], kwargs: dict[st
     if operation.spatial:
         _measure_taps(operation, signal, args, kwargs, output)
     else:
-        transposed = operation.name in ("matmul", "mm", "rmatmul", "addmm") and weight is not args[0]
+        transposed = operation.name in PRODUCTS and weight is not args[0]
         operation.values["fan_in"] = weight.shape[0] if transposed else weight.shape[-1]
 
 

@@ -17,6 +17,7 @@ from torchclinic.script.lines import Line, line_of
 from torchclinic.tensors.explanation import Explanation, plural
 from torchclinic.tensors.layout import Layout
 from torchclinic.units import format_nbytes
+from torchclinic.vocabulary import CASTS, MAY_COPY
 
 Kind = Literal["view", "copy", "in-place", "allocation", "compute"]
 
@@ -29,8 +30,8 @@ _COPIES = frozenset(
 )
 _ALLOCATIONS = frozenset(["lift_fresh", "scalar_tensor"])
 # Calls that give a view or a copy, as the layout has it: nothing in their name says which.
-_LAYOUT_CALLS = frozenset(["reshape", "reshape_as", "flatten", "ravel", "contiguous"])
-_SILENT = _LAYOUT_CALLS | frozenset(["to", "type", "type_as", "float", "double", "half", "bfloat16", "cpu", "cuda"])
+_LAYOUT_CALLS = MAY_COPY | {"reshape_as"}
+_SILENT = _LAYOUT_CALLS | CASTS
 PINNING = 4  # a returned tensor is said to pin its storage when that has at least this many times its bytes
 
 

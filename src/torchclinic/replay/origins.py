@@ -4,9 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from torchclinic.vocabulary import VIEWS
+from torchclinic.vocabulary import PROBABILITIES, VIEWS
 
-PROBABILITIES = frozenset({"softmax", "sigmoid", "sigmoid_"})
 SQUASHING = PROBABILITIES | {"tanh", "relu", "relu6", "softplus", "hardtanh", "hardsigmoid", "leaky_relu"}
 RESHAPING = VIEWS | frozenset(
     "flatten squeeze unsqueeze transpose permute getitem unflatten float contiguous select T clone".split()

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from torchclinic.replay.origins import Origins
 from torchclinic.replay.scores import LOSSES, Score, Series, loss_arguments, score_call, score_comparison, score_values
+from torchclinic.vocabulary import LOG_PROBABILITY_LOSSES
 
 
 class Scoring:
@@ -37,7 +38,7 @@ class Scoring:
             return
         probabilities = name == "binary_cross_entropy" or self._origins.is_probability(given)
         ignored = kwargs.get("ignore_index", -100)
-        logarithms = name in ("nll_loss", "kl_div")
+        logarithms = name in LOG_PROBABILITY_LOSSES
         score = score_call(LOSSES[name], given, target, probabilities=probabilities, logarithms=logarithms, ignored=ignored)
         if score is None:
             return

@@ -19,6 +19,7 @@ from torchclinic.observe.records import ForwardPass, LossCall, RunRecord
 from torchclinic.report.model import Finding, Value
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
+from torchclinic.vocabulary import LABEL_LOSSES
 
 RULE = Rule("DAT008", "invalid-target", "error", "exact", RunRecord, __doc__)
 
@@ -26,7 +27,7 @@ RULE = Rule("DAT008", "invalid-target", "error", "exact", RunRecord, __doc__)
 def check(run: RunRecord) -> Iterator[Finding]:
     for call in run.of(LossCall):
         target, indices = call.target, not call.target.dtype.startswith(("float", "bfloat", "complex"))
-        if call.function in ("cross_entropy", "nll_loss") and indices and call.classes > 1:
+        if call.function in LABEL_LOSSES and indices and call.classes > 1:
             if target.minimum < 0 or target.maximum >= call.classes:
                 yield _finding(
                     f"The targets run from {target.minimum:.0f} to {target.maximum:.0f}; with {call.classes} classes they must "

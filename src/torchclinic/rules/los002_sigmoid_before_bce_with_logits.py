@@ -20,6 +20,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.corrections import without
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import REGRESSION, changed
+from torchclinic.vocabulary import PROBABILITIES
 
 RULE = Rule("LOS002", "sigmoid-before-bce-with-logits", "error", "exact", LossCall, __doc__)
 correct = without("sigmoid")
@@ -41,7 +42,7 @@ def check(call: LossCall) -> Iterator[Finding]:
     )
 
 
-_BOUNDED = {"sigmoid", "sigmoid_", "softmax", "hardsigmoid"}
+_BOUNDED = PROBABILITIES | {"hardsigmoid"}
 
 
 def sick() -> Specimen:

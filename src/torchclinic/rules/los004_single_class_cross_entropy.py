@@ -18,12 +18,13 @@ from torchclinic.observe.records import LossCall
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
+from torchclinic.vocabulary import LABEL_LOSSES
 
 RULE = Rule("LOS004", "single-class-cross-entropy", "error", "exact", LossCall, __doc__)
 
 
 def check(call: LossCall) -> Iterator[Finding]:
-    if call.function not in ("cross_entropy", "nll_loss") or call.classes != 1:
+    if call.function not in LABEL_LOSSES or call.classes != 1:
         return
     yield RULE.finding(
         f"`{call.function}` sees one class (input {call.prediction.shape}): its value is 0 and so is every gradient.",

@@ -20,6 +20,7 @@ from torchclinic.observe.records import LossCall
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
+from torchclinic.vocabulary import LOG_PROBABILITY_LOSSES
 
 RULE = Rule("LOS005", "log-probabilities-expected", "error", "exact", LossCall, __doc__)
 
@@ -31,7 +32,7 @@ def check(call: LossCall, *, tolerance: float = 0.05) -> Iterator[Finding]:
         if p.minimum < 0 or p.maximum > 1:
             yield _finding(call, f"values from {p.minimum:.3g} to {p.maximum:.3g}", "probabilities in [0, 1]")
         return
-    if call.function not in ("nll_loss", "kl_div") or not p.finite or call.classes < 2:
+    if call.function not in LOG_PROBABILITY_LOSSES or not p.finite or call.classes < 2:
         return
     off = max(abs(p.logsumexp_low), abs(p.logsumexp_high))
     elsewhere = call.function == "kl_div" and len(p.shape) != 2

@@ -22,6 +22,7 @@ from torchclinic.rules.corrections import is_loss
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import REGRESSION, changed
 from torchclinic.script.statements import Statement
+from torchclinic.vocabulary import LOSSES, REGRESSION_LOSSES
 
 RULE = Rule("LOS006", "swapped-loss-arguments", "error", "exact", LossCall, __doc__)
 
@@ -45,16 +46,7 @@ def check(call: LossCall) -> Iterator[Finding]:
     yield replace(finding, severity="warning") if call.function == "kl_div" else finding
 
 
-_ASYMMETRIC = (
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "nll_loss",
-    "kl_div",
-    "poisson_nll_loss",
-    "soft_margin_loss",
-    "multilabel_soft_margin_loss",
-)
+_ASYMMETRIC = LOSSES - REGRESSION_LOSSES - {"multi_margin_loss"}
 
 
 def correct(statement: Statement, finding: Finding) -> str | None:

@@ -21,16 +21,15 @@ from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import changed
+from torchclinic.vocabulary import DENSE_LAYERS
 
 RULE = Rule("MOD008", "linear-network", "warning", "exact", Propagation, __doc__)
-
-_WEIGHTS = ("Linear", "Conv1d", "Conv2d", "Conv3d")
 
 
 def check(record: Propagation) -> Iterator[Finding]:
     """Every operation on the way is known, so nothing is left to a bound."""
     layers = record.weights
-    if record.step or len(layers) < 2 or any(row.kind not in _WEIGHTS for row in layers):
+    if record.step or len(layers) < 2 or any(row.kind not in DENSE_LAYERS for row in layers):
         return
     if not all(row.behind for row in layers[1:]):
         return

@@ -7,9 +7,9 @@ from statistics import median
 from torchclinic.observe.records import BackwardPass, LossDirection, OptimizerRecord, RunRecord
 from torchclinic.observe.records.layers import LayerSeries, Window
 from torchclinic.rules.rule import Undecided
-from torchclinic.vocabulary import LOSSES
+from torchclinic.vocabulary import DENSE_LAYERS, LOSSES
 
-MATRICES = frozenset(["Linear", "Bilinear", "Conv1d", "Conv2d", "Conv3d", "RNN", "LSTM", "GRU"])
+MATRICES = DENSE_LAYERS | {"Bilinear", "RNN", "LSTM", "GRU"}
 
 
 def require(record: RunRecord, steps: int) -> None:

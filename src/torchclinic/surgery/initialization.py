@@ -18,9 +18,9 @@ from torchclinic.report.results import Report, Reported
 from torchclinic.theory.activations import Activation
 from torchclinic.theory.fans import fan
 from torchclinic.theory.gains import gain
+from torchclinic.vocabulary import BOUNDED_ACTIVATIONS
 
 SCHEMES = ("auto", "he", "xavier", "lecun", "orthogonal", "lsuv")
-SATURATING = ("tanh", "sigmoid", "softsign", "hardtanh", "hardsigmoid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ def _choose(module: nn.Module, place: Place, scheme: str, branches: int) -> tupl
 def _for_activation(phi: Activation, factor: float) -> tuple[str, float]:
     if phi.slopes is not None:
         return ("he", factor) if phi.name != "identity" else ("lecun", 1.0)
-    if phi.name in SATURATING:
+    if phi.name in BOUNDED_ACTIVATIONS:
         return "xavier", 1.0
     return ("lecun", 1.0) if phi.name == "selu" else ("he", factor)
 

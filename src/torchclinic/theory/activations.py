@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from torchclinic.errors import InputError
+from torchclinic.vocabulary import ACTIVATIONS
 
 Elementwise = Callable[[Tensor], Tensor]
 
@@ -68,10 +69,8 @@ def activation(given: Any, slope: float | None = None) -> Activation:
         return leaky(0.01 if slope is None else slope)
     plain = {"swish": "silu"}.get(plain, plain)
     function = given if callable(given) else getattr(F, plain, None) or getattr(torch, plain, None)
-    if (plain not in _ELEMENTWISE and not (callable(given) and plain == "<lambda>")) or function is None:
-        raise InputError(
-            f"{name!r} is not an elementwise activation; known are relu, leaky_relu, {', '.join(sorted(_ELEMENTWISE))}."
-        )
+    if (plain not in ACTIVATIONS and not (callable(given) and plain == "<lambda>")) or function is None:
+        raise InputError(f"{name!r} is not an elementwise activation; known are {', '.join(sorted(ACTIVATIONS))}.")
     return Activation(plain, function, gated=plain == "glu")
 
 
@@ -85,32 +84,6 @@ def is_activation(module: nn.Module) -> bool:
     return isinstance(module, _MODULES)
 
 
-_ELEMENTWISE = {
-    "celu",
-    "elu",
-    "gelu",
-    "glu",
-    "hardshrink",
-    "hardsigmoid",
-    "hardswish",
-    "hardtanh",
-    "logsigmoid",
-    "mish",
-    "prelu",
-    "relu6",
-    "rrelu",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softplus",
-    "softshrink",
-    "softsign",
-    "tanh",
-    "tanhshrink",
-    "threshold",
-    "sin",
-    "erf",
-}
 _MODULES = (
     nn.CELU,
     nn.ELU,

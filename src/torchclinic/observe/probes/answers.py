@@ -16,6 +16,7 @@ from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.records import AnswerInInput
 from torchclinic.observe.state.model_track import ModelTrack
 from torchclinic.script.lines import user_line
+from torchclinic.vocabulary import LABEL_LOSSES
 
 LEAST_POSITIONS = 6
 LEAST_TOKENS = 4  # different ones among the targets; fewer agree by accident
@@ -54,7 +55,7 @@ class Answers(Probe):
 
     def loss_called(self, event: LossCalled) -> None:
         target, ignored = event.target, event.bound.get("ignore_index", -100)
-        classes = event.training and event.function in ("cross_entropy", "nll_loss")
+        classes = event.training and event.function in LABEL_LOSSES
         if self._latest is None or not classes or target.is_floating_point():
             return
         track, inputs = self._latest

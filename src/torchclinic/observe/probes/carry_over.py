@@ -18,6 +18,7 @@ from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.records import Agreement, CarryOver, LabelBatch, LabelStream, LossDirection
 from torchclinic.observe.state.kept import KeptBatch
 from torchclinic.observe.state.model_track import ModelTrack
+from torchclinic.vocabulary import LABEL_LOSSES
 
 MOST_PHASES = 64
 LEAST_VALUES = 17  # in the inputs; with fewer they are codes
@@ -117,7 +118,7 @@ def agreement(guess: Tensor, labels: Tensor) -> list[Tensor]:
 
 
 def _decisions(function: str, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor] | None:
-    if function in ("cross_entropy", "nll_loss"):
+    if function in LABEL_LOSSES:
         kept = target >= 0
         return output[kept].argmax(1), target[kept]
     if function.startswith("binary") and target.numel() == len(target) and bool(((target == 0) | (target == 1)).all()):

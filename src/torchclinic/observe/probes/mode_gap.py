@@ -14,7 +14,7 @@ from torchclinic.observe.probes.eval_pass import outputs_of
 from torchclinic.observe.records import ModeGap
 from torchclinic.observe.state.kept import KeptBatch
 from torchclinic.observe.state.model_track import ModelTrack
-from torchclinic.vocabulary import BINARY_LOSSES, REGRESSION_LOSSES
+from torchclinic.vocabulary import BINARY_LOSSES, LABEL_LOSSES, REGRESSION_LOSSES
 
 MOST_ROWS = 256
 MOST_ELEMENTS = 1 << 22
@@ -44,7 +44,7 @@ def label(kept: KeptBatch, function: str, prediction: Tensor, target: Tensor) ->
     same = target.shape == prediction.shape
     classes = not target.is_floating_point() and target.dim() == 1 and prediction.dim() == 2
     if len(target) == len(prediction) and (
-        (function in ("cross_entropy", "nll_loss") and classes) or (function in REGRESSION_LOSSES | BINARY_LOSSES and same)
+        (function in LABEL_LOSSES and classes) or (function in REGRESSION_LOSSES | BINARY_LOSSES and same)
     ):
         kept.function, kept.target = function, target.detach()[: kept.rows].clone()
 
@@ -87,7 +87,7 @@ def _run(model: nn.Module, kept: KeptBatch) -> Any:
 
 def error(function: str, output: Tensor, target: Tensor) -> float:
     """Mean cross-entropy (of log-probabilities it is the same) or mean square."""
-    if function in ("cross_entropy", "nll_loss"):
+    if function in LABEL_LOSSES:
         return float(functional.cross_entropy(output.float(), target.long()))
     if function == "binary_cross_entropy":
         return float(functional.binary_cross_entropy(output.float().clamp(0, 1), target.float()))
@@ -98,7 +98,7 @@ def error(function: str, output: Tensor, target: Tensor) -> float:
 
 def constant_error(function: str, target: Tensor) -> float:
     """The error of the best prediction that does not look at the input."""
-    if function in ("cross_entropy", "nll_loss"):
+    if function in LABEL_LOSSES:
         kept = target[target >= 0]
         shares = torch.bincount(kept).float() / max(1, len(kept))
         return float(torch.special.entr(shares).sum())

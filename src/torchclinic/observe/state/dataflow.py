@@ -13,10 +13,9 @@ from torch.nn.parameter import is_lazy
 
 from torchclinic.instruments.values import arguments_in
 from torchclinic.script.lines import user_line
-from torchclinic.vocabulary import CASTS, MAY_COPY, PARTS, VIEWS
+from torchclinic.vocabulary import CASTS, PARTS, SHAPE_CHANGES
 
-_RESHAPES = "squeeze unsqueeze squeeze_ unsqueeze_ unflatten permute transpose t T mT movedim swapaxes expand expand_as clone"
-TRANSPARENT = VIEWS | MAY_COPY | CASTS | PARTS | frozenset([*_RESHAPES.split(), "detach", "data", "requires_grad_", "identity"])
+TRANSPARENT = SHAPE_CHANGES | CASTS | PARTS | {"detach", "data", "requires_grad_", "identity"}
 """Operations that give the values of their argument, in another shape or type or without a gradient."""
 MOST_NODES = 60_000
 

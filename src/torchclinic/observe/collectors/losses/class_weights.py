@@ -9,6 +9,7 @@ from torchclinic.instruments.values import LIMIT, is_plain
 from torchclinic.observe.collector import Collector
 from torchclinic.observe.events import LossCalled
 from torchclinic.observe.records import WeightedLabels
+from torchclinic.vocabulary import LABEL_LOSSES
 
 MOST_CLASSES = 300
 MOST_CALLS = 200
@@ -31,7 +32,7 @@ class ClassWeights(Collector):
         weight: Any = bound.get("pos_weight" if name == "binary_cross_entropy_with_logits" else "weight")
         if not is_plain(weight) or not weight.numel() <= MOST_CLASSES:
             return
-        if name in ("cross_entropy", "nll_loss") and weight.dim() == 1 and not target.is_floating_point():
+        if name in LABEL_LOSSES and weight.dim() == 1 and not target.is_floating_point():
             labels = target.detach().reshape(-1)
             labels = labels[(labels >= 0) & (labels < len(weight)) & (labels != bound.get("ignore_index", -100))]
             self._note(name, line, weight, target, torch.bincount(labels, minlength=len(weight)))

@@ -11,7 +11,7 @@ from torchclinic.observe.collectors.losses.likelihoods import is_log_probability
 from torchclinic.observe.events import DirectionNoted, LossReturned, LossUnderstood, OperationCalled
 from torchclinic.observe.records import LossDirection
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.vocabulary import CLASS_PICKS, ERRORS, REGRESSION_LOSSES
+from torchclinic.vocabulary import CLASS_PICKS, ERRORS, LABEL_LOSSES, REGRESSION_LOSSES
 
 MOST_POINTS = 600
 MOST_DIRECTIONS = 20
@@ -38,7 +38,7 @@ class LossDirections(Collector):
     def loss_returned(self, event: LossReturned) -> None:
         name, shape, result = event.called.function, event.called.prediction.shape, event.result
         if name in ERRORS and result.dim() == 0 and result.requires_grad:
-            classes = shape[1] if name in ("cross_entropy", "nll_loss") and len(shape) > 1 else 2
+            classes = shape[1] if name in LABEL_LOSSES and len(shape) > 1 else 2
             chance = math.log(classes) if name not in REGRESSION_LOSSES else math.nan
             self._note(name, event.called.line, chance, result, result)
 

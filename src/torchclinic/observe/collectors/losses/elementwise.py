@@ -10,12 +10,12 @@ from torchclinic.observe.collector import Collector
 from torchclinic.observe.events import OperationCalled
 from torchclinic.observe.records import Elementwise
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.vocabulary import COMPARISONS, REDUCTIONS
+from torchclinic.vocabulary import ARITHMETIC, COMPARISONS, REDUCTIONS
 
 MOST_FOUND = 400
 MOST_WAITING = 50  # for a sum of them
 MOST_ANCESTORS = 400  # of a sum that are looked at for what broadcast
-_OUTER = frozenset(["sub", "mul", "add", "div"]) | COMPARISONS
+_OUTER = ARITHMETIC | COMPARISONS
 
 
 class Broadcasts(Collector):

@@ -11,6 +11,7 @@ from torchclinic.instruments.values import is_plain
 from torchclinic.observe.collector import Collector
 from torchclinic.observe.events import BatchDrawn, LabelsEvaluated, LabelsGuessed, LabelsNoted, LossCalled
 from torchclinic.observe.records import EvaluatedLabels, LabelBatch, LabelStream
+from torchclinic.vocabulary import LABEL_LOSSES
 
 MOST_CLASSES = 1000
 MOST_BATCHES = 600
@@ -41,7 +42,7 @@ class LabelStreams(Collector):
         plain = event.training and is_plain(prediction) and is_plain(target)
         if not plain or prediction.shape[:1] != target.shape[:1]:
             return
-        if name in ("cross_entropy", "nll_loss") and target.dim() == 1 and prediction.dim() == 2:
+        if name in LABEL_LOSSES and target.dim() == 1 and prediction.dim() == 2:
             if not target.is_floating_point() and 1 < prediction.shape[1] <= MOST_CLASSES:
                 guess = prediction.detach().argmax(1)
                 weighted = isinstance(bound.get("weight"), Tensor)

@@ -8,10 +8,9 @@ from torchclinic.observe.collector import Collector
 from torchclinic.observe.events import BackwardBegins, LossCalled
 from torchclinic.observe.records import UnevenTerms
 from torchclinic.observe.state.dataflow import Node
-from torchclinic.vocabulary import LOSSES, SCALING, SUMS
+from torchclinic.vocabulary import LABEL_LOSSES, LOSSES, REDUCTIONS, SCALING, SUMS
 
 MOST_TERMS = 32
-_CLASSES = {"cross_entropy", "nll_loss"}
 _SUMS = SUMS | SCALING | {"neg"}
 
 
@@ -79,7 +78,7 @@ class SumsBesideMeans(Collector):
                 return
             for parent in parents:
                 yield from self._terms(parent, factor, most - 1)
-        elif node.op in ("mean", "sum") and parents[0].shape:
+        elif node.op in REDUCTIONS and parents[0].shape:
             numel = math.prod(parents[0].shape)
             summed = node.op == "sum"
             yield Term(node, parents[0].shape[0], numel, factor if summed else factor / numel, summed)
@@ -87,7 +86,7 @@ class SumsBesideMeans(Collector):
             reduction = self._reductions.get((node.line, node.op))
             if reduction in ("mean", "sum"):
                 shape = parents[0].shape
-                numel = math.prod(shape) // (shape[1] if node.op in _CLASSES and len(shape) > 1 else 1)
+                numel = math.prod(shape) // (shape[1] if node.op in LABEL_LOSSES and len(shape) > 1 else 1)
                 yield Term(node, parents[0].shape[0], numel, factor if reduction == "sum" else factor / numel, reduction == "sum")
 
     def records(self) -> Iterable[UnevenTerms]:

@@ -4,8 +4,9 @@ from torchclinic.observe.collectors.training.drawing import draws_in
 from torchclinic.observe.state.dataflow import Node
 from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import ParameterTrack
+from torchclinic.vocabulary import LEAVES_TORCH
 
-_CUTTING = frozenset(["detach", "data", "argmax", "numpy", "item", "tolist", "max", "round", "long", "int", "tensor", "as_tensor"])
+_CUTTING = LEAVES_TORCH | {"max", "round", "long", "int", "tensor", "as_tensor"}
 
 
 def find_cuts(state: State, known: dict[int, tuple[str, str]]) -> None:

@@ -5,23 +5,20 @@ from itertools import islice
 from typing import NamedTuple
 
 from torchclinic.observe.state.dataflow import TRANSPARENT, Node
-from torchclinic.vocabulary import CONSTANTS, JOINS, RANDOM_LIKE
+from torchclinic.vocabulary import CONSTANTS, JOINS, POWERS, RANDOM_FILLS, RANDOM_LIKE, REDUCTIONS, SCALING, SUMS
 
 MOST_ANCESTORS = 20_000  # of the root of a backward pass
 MOST_REGION = 200  # operations between a draw and what uses it
 _DELIBERATE = {"detach", "data", "detach_"}  # said in so many words
 _VIEWS = (TRANSPARENT - _DELIBERATE) | {"broadcast_tensors", "chunk", "split", "unbind"}
 _JOINS = _VIEWS | JOINS | {"add", "mul"}
-_SMOOTH = _JOINS | frozenset(
-    """
-    sub div neg exp log log1p sqrt square pow abs sign tanh sigmoid softplus clamp clamp_min clamp_max matmul mv
-    bmm lerp addcmul add_ sub_ mul_ div_ mean sum erfinv
-    """.split()
+_ELEMENTWISE = (_JOINS | SUMS | SCALING | POWERS | REDUCTIONS) | frozenset(
+    "neg exp log log1p sqrt sign tanh sigmoid softplus clamp clamp_min clamp_max lerp addcmul erfinv".split()
 )
-_ELEMENTWISE = _SMOOTH - {"matmul", "mv", "bmm"}
-_RANDOM = RANDOM_LIKE | frozenset("normal_ uniform_ exponential_ cauchy_ _standard_gamma _sample_dirichlet".split())
+_SMOOTH = _ELEMENTWISE | {"matmul", "mv", "bmm"}
+_RANDOM = RANDOM_LIKE | RANDOM_FILLS | {"cauchy_", "_standard_gamma", "_sample_dirichlet"}
 _REGION = _SMOOTH | _RANDOM
-_WEIGHTING = _JOINS | {"div", "neg", "mean", "sum", "where", "masked_fill"}
+_WEIGHTING = _JOINS | REDUCTIONS | {"div", "neg", "where", "masked_fill"}
 
 
 Empty = Callable[[Node], bool]  # whether a gradient that comes to an operation's result ends there

@@ -19,11 +19,11 @@ from torchclinic.observe.events import BackwardBegins, BackwardEnded, ChainsForg
 from torchclinic.observe.records import NonFinite
 from torchclinic.observe.state.dataflow import Node
 from torchclinic.script.lines import user_line
-from torchclinic.vocabulary import LOGARITHMS, NORMS, SOFTMAXES
+from torchclinic.vocabulary import LOGARITHMS, MASKED_FILLS, NORMS, SOFTMAXES
 
 _AT_ZERO = LOGARITHMS | NORMS | {"sqrt", "rsqrt", "pow"}
 _AT_ZERO_TRAPS = {"sqrt": "sqrt-at-zero", "rsqrt": "sqrt-at-zero", "pow": "pow-at-zero", "std": "sqrt-at-zero"}
-_MASKS = {"masked_fill", "masked_fill_", "where", "full", "full_like", "triu", "log", "setitem", "baddbmm", "add"}
+_MASKS = MASKED_FILLS | {"where", "full", "full_like", "triu", "log", "setitem", "baddbmm", "add"}
 _LIMIT = 1 << 23
 _SMALL = 4096  # elements of a gradient that is looked at after every backward pass
 MOST_ANCESTORS = 100_000

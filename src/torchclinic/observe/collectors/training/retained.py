@@ -10,7 +10,7 @@ from torchclinic.observe.state.dataflow import Node
 LEAST_STEPS = 3  # whose losses are held
 MOST_ANCESTORS = 400
 _SUMS = frozenset(["add", "add_", "div", "mul"])
-_BETWEEN = frozenset(["add", "add_", "mul", "div", "getitem", "sub", "mean", "view", "reshape", "squeeze"])
+_BETWEEN = _SUMS | {"getitem", "sub", "mean", "view", "reshape", "squeeze"}
 
 
 class RetainedGraphs(Collector):

@@ -35,26 +35,20 @@ def run(lab: Lab) -> None:
                 train(model, OPTIMIZERS[name](model, rate), data, seed, steps, lambda _: False)
                 accuracy = evaluate(model, data.test_images, data.test_labels).accuracy
                 cells.setdefault((part, column), []).append(accuracy)
-    rows: list[list[Value]] = [[part, *(_summary(cells[part, column]) for column in range(len(RUNS)))] for part in parts]
+    rows: list[list[Value]] = [
+        [part, *(_summary(cells[part, column]) for column in range(len(RUNS)))] for part in parts
+    ]
     headings = ("parts", *(f"{name} at {rate:g}" for name, rate in RUNS))
     lab.table(headings, rows, f"Test accuracy after {steps} steps, {len(seeds)} seeds: mean ± standard deviation")
     mean = {key: statistics.mean(values) for key, values in cells.items()}
     lab.claim(
-        "batchnorm-gains",
-        f"After {steps} steps of SGD at 0.1, BatchNorm has gained test accuracy",
-        predicted=0.0,
-        measured=mean["BatchNorm", 0] - mean["none", 0],
-        relation=">",
-        source="arXiv:1502.03167, section 4.2",
+        "batchnorm-gains", f"After {steps} steps of SGD at 0.1, BatchNorm has gained test accuracy", predicted=0.0,
+        measured=mean["BatchNorm", 0] - mean["none", 0], relation=">", source="arXiv:1502.03167, section 4.2",
     )
     lab.claim(
-        "batchnorm-allows-higher-rates",
-        "Raising SGD's rate to 1 harms the plain one more",
-        predicted=mean["BatchNorm", 1] - mean["BatchNorm", 0],
-        measured=mean["none", 1] - mean["none", 0],
-        relation="<",
-        unit="change of test accuracy",
-        source="arXiv:1502.03167, section 3.3",
+        "batchnorm-allows-higher-rates", "Raising SGD's rate to 1 harms the plain one more",
+        predicted=mean["BatchNorm", 1] - mean["BatchNorm", 0], measured=mean["none", 1] - mean["none", 0], relation="<",
+        unit="change of test accuracy", source="arXiv:1502.03167, section 3.3",
     )
 
 

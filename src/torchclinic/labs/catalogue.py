@@ -35,7 +35,11 @@ ALL = (
         "Initialization and the dying ReLU",
         ("initialization_relu", "initialization_depth", "initialization_sweep", "initialization_dying"),
     ),
-    Entry("nn-architecture", "Modern architecture", ("nn_architecture", "production_classifier", "optimizer_race", "ablation")),
+    Entry(
+        "nn-architecture",
+        "Modern architecture",
+        ("nn_architecture", "production_classifier", "optimizer_race", "ablation"),
+    ),
     Entry("cnn-mechanics", "CNN mechanics", ("manual_conv", "inspect_resnet")),
 )
 

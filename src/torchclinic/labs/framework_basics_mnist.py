@@ -55,14 +55,13 @@ def run(lab: Lab) -> None:
         layer wants rows of 784 numbers. `view` gives them by reading the same memory with other strides.""")
     flat = images.view(BATCH, PIXELS)
     moved = flat.data_ptr() - images.data_ptr()
-    lab.claim("view-address", "28×28 → 784 by `view` starts at the same address", predicted=0, measured=moved, unit="bytes")
+    lab.claim(
+        "view-address", "28×28 → 784 by `view` starts at the same address", predicted=0, measured=moved, unit="bytes"
+    )
     stride = (flat[3, 28 * 5 + 7].data_ptr() - images.data_ptr()) // images.element_size()
     lab.claim(
-        "view-element",
-        "Pixel (row 5, column 7) of image 3 lies 3·784 + 5·28 + 7 elements behind the first",
-        predicted=3 * PIXELS + 5 * 28 + 7,
-        measured=stride,
-        unit="elements",
+        "view-element", "Pixel (row 5, column 7) of image 3 lies 3·784 + 5·28 + 7 elements behind the first",
+        predicted=3 * PIXELS + 5 * 28 + 7, measured=stride, unit="elements",
     )
     copied = images.transpose(2, 3).reshape(BATCH, PIXELS).data_ptr() != images.data_ptr()
     lab.claim("reshape-copies", "Of the transposed images, `reshape` has to copy", predicted=True, measured=copied)
@@ -83,14 +82,8 @@ def run(lab: Lab) -> None:
     with torch.no_grad():
         first_loss = F.cross_entropy(model(images), labels).item()
     lab.claim(
-        "initial-loss",
-        "The first loss is log 10",
-        predicted=math.log(CLASSES),
-        measured=first_loss,
-        relation="≈",
-        tolerance=q_logits / 2 + 3 * math.sqrt(q_logits / CLASSES),
-        unit="nats",
-        source="−log(1/C); He 2015, eq. 7",
+        "initial-loss", "The first loss is log 10", predicted=math.log(CLASSES), measured=first_loss, relation="≈",
+        tolerance=q_logits / 2 + 3 * math.sqrt(q_logits / CLASSES), unit="nats", source="−log(1/C); He 2015, eq. 7",
     )
 
     lab.section("One backward pass, in closed form")
@@ -102,22 +95,14 @@ def run(lab: Lab) -> None:
     gradient = _gradient(model.output.weight)
     rounding = 2 * BATCH * EPSILON * (delta.abs().T @ h).max().item()  # two sums of B products, each rounded
     lab.claim(
-        "last-layer-gradient",
-        "Autograd's gradient of the last layer is (softmax − onehot)ᵀ·h / B",
-        predicted=0.0,
-        measured=(gradient - delta.T @ h).abs().max().item(),
-        relation="≈",
-        tolerance=rounding,
-        source="Bishop 2006, eq. 4.109",
-        note="largest difference; the tolerance bounds the rounding of two sums of B terms",
+        "last-layer-gradient", "Autograd's gradient of the last layer is (softmax − onehot)ᵀ·h / B",
+        predicted=0.0, measured=(gradient - delta.T @ h).abs().max().item(), relation="≈", tolerance=rounding,
+        source="Bishop 2006, eq. 4.109", note="largest difference; the tolerance bounds the rounding of two sums of B terms",
     )
     F.cross_entropy(model(images), labels).backward()
     lab.claim(
-        "gradients-add-up",
-        "A second backward without clearing doubles the gradient, bit for bit",
-        predicted=True,
-        measured=torch.equal(_gradient(model.output.weight), 2 * gradient),
-        note="this is why the loop clears it",
+        "gradients-add-up", "A second backward without clearing doubles the gradient, bit for bit",
+        predicted=True, measured=torch.equal(_gradient(model.output.weight), 2 * gradient), note="this is why the loop clears it",
     )
 
     lab.section("One step, bit for bit")
@@ -129,7 +114,9 @@ def run(lab: Lab) -> None:
     optimizer.step()
     by_hand = [w.add(_gradient(p), alpha=-LEARNING_RATE) for w, p in zip(before, model.parameters(), strict=True)]
     differing = sum(int((w != p).sum()) for w, p in zip(by_hand, model.parameters(), strict=True))
-    lab.claim("sgd-step", "One SGD step adds −lr·gradient", predicted=0, measured=differing, unit="differing parameters")
+    lab.claim(
+        "sgd-step", "One SGD step adds −lr·gradient", predicted=0, measured=differing, unit="differing parameters"
+    )
 
     lab.section("The loop, by hand")
     curve: list[tuple[float, float]] = []
@@ -149,11 +136,8 @@ def run(lab: Lab) -> None:
     lab.section("What it has learned")
     result = evaluate(model, data.test_images, data.test_labels)
     lab.claim(
-        "accuracy",
-        f"After {epochs} epochs: accuracy on {len(data.test_labels):,} test images",
-        predicted=ACCURACY[lab.options.data],
-        measured=result.accuracy,
-        relation="≥",
+        "accuracy", f"After {epochs} epochs: accuracy on {len(data.test_labels):,} test images",
+        predicted=ACCURACY[lab.options.data], measured=result.accuracy, relation="≥",
         note=f"calibration error {result.calibration_error:.3f}; one run, seed {lab.seed}",
     )
     counted = result.confusion.diagonal().sum().item() / len(data.test_labels)

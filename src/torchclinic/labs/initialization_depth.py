@@ -48,16 +48,10 @@ def deep(lab: Lab) -> None:
     for kind, factor in (("he", 1.0), ("xavier", 0.5)):
         change = relu[kind][:, -1] - relu[kind][:, 0]
         predicted = (DEPTH - 1) * math.log(factor) - spread**2 / 2
-        lab.claim(
-            f"{kind}.relu-50",
-            f"ReLU with {kind.capitalize()}: log of mean square at layer {DEPTH} over layer 1",
-            predicted=predicted,
-            measured=change.mean().item(),
-            relation="≈",
-            tolerance=Z99 * spread / math.sqrt(networks),
-            source="arXiv:1502.01852, eq. 9-10; arXiv:1803.01719",
-            note=f"n = {networks}, spread {change.std():.3f} (theory {spread:.3f}), 99 % interval of the mean",
-        )
+        lab.claim(f"{kind}.relu-50", f"ReLU with {kind.capitalize()}: log of mean square at layer {DEPTH} over layer 1",
+                  predicted=predicted, measured=change.mean().item(), relation="≈",
+                  tolerance=Z99 * spread / math.sqrt(networks), source="arXiv:1502.01852, eq. 9-10; arXiv:1803.01719",
+                  note=f"n = {networks}, spread {change.std():.3f} (theory {spread:.3f}), 99 % interval of the mean")
     phi = theory.activation("tanh")
     tanh = measure_depth("xavier", nn.Tanh(), width, networks)
     curve, wide, spread = [1.0], [1.0], 0.0
@@ -66,27 +60,12 @@ def deep(lab: Lab) -> None:
         curve.append(q)
         wide.append(theory.forward_linear(theory.forward_activation(wide[-1], phi), width, 1 / width))
     spread += 2 * curve[-1] ** 2 / width  # the last mean square is itself taken over `width` units
-    lab.claim(
-        "xavier.tanh-50",
-        f"tanh with Xavier: mean square at layer {DEPTH} follows the recursion and does not vanish",
-        predicted=curve[-1],
-        measured=tanh[:, -1].mean().item(),
-        relation="≈",
-        tolerance=Z99 * math.sqrt(spread / networks),
-        source="arXiv:1606.05340 (length map); arXiv:1910.00019",
-        note=f"n = {networks}, spread {tanh[:, -1].std():.2g} (theory {math.sqrt(spread):.2g}), 99 % interval of the mean; "
-        f"infinite width: {wide[-1]:.4g}",
-    )
+    lab.claim("xavier.tanh-50", f"tanh with Xavier: mean square at layer {DEPTH} follows the recursion and does not vanish",
+              predicted=curve[-1], measured=tanh[:, -1].mean().item(), relation="≈",
+              tolerance=Z99 * math.sqrt(spread / networks), source="arXiv:1606.05340 (length map); arXiv:1910.00019",
+              note=f"n = {networks}, spread {tanh[:, -1].std():.2g} (theory {math.sqrt(spread):.2g}), 99 % interval of the mean; "
+              f"infinite width: {wide[-1]:.4g}")
     lines = {f"ReLU, {kind.capitalize()}": list(enumerate(relu[kind].mean(0).exp().tolist(), 1)) for kind in relu}
     lines |= {"tanh, Xavier": list(enumerate(tanh.mean(0).tolist(), 1)), "tanh, theory": list(enumerate(curve, 1))}
-    lab.figure(
-        line_chart(
-            "Mean square of the pre-activations, layer by layer",
-            lines,
-            "layer",
-            "mean square",
-            log_y=True,
-            dashed=("tanh, theory",),
-            description="He keeps ReLU level; Xavier halves it at every layer.",
-        )
-    )
+    lab.figure(line_chart("Mean square of the pre-activations, layer by layer", lines, "layer", "mean square", log_y=True,
+               dashed=("tanh, theory",), description="He keeps ReLU level; Xavier halves it at every layer."))

@@ -32,7 +32,9 @@ def shifted_points(seed: int) -> tuple[Tensor, Tensor]:
     return x + 3, (x @ torch.randn(20, 4, generator=generator)).argmax(1)
 
 
-def train(phi: type[nn.Module], rate: float, norm: bool, x: Tensor, y: Tensor, seed: int) -> tuple[float, float, int, float]:
+def train(
+    phi: type[nn.Module], rate: float, norm: bool, x: Tensor, y: Tensor, seed: int
+) -> tuple[float, float, int, float]:
     """(dead share at the start, after 30 steps, findings of ACT001, final loss)."""
     torch.manual_seed(seed)
     norms: list[nn.Module] = [nn.BatchNorm1d(HIDDEN)] if norm else []
@@ -56,53 +58,23 @@ def dying_later(lab: Lab) -> None:
     lab.prose("""Healthy at the start, killed on the way: with inputs of mean 3, a step too large throws whole units below zero on
         every sample. The rule ACT001 sees it. Three remedies are tried, each alone.""")
     x, y = shifted_points(lab.seed)
-    trials = {
-        "ReLU, rate 1": (nn.ReLU, 1.0, False),
-        "ReLU, rate 0.01": (nn.ReLU, 0.01, False),
-        "leaky ReLU, rate 1": (nn.LeakyReLU, 1.0, False),
-        "He + BatchNorm, rate 1": (nn.ReLU, 1.0, True),
-    }
+    trials = {"ReLU, rate 1": (nn.ReLU, 1.0, False), "ReLU, rate 0.01": (nn.ReLU, 0.01, False),
+              "leaky ReLU, rate 1": (nn.LeakyReLU, 1.0, False), "He + BatchNorm, rate 1": (nn.ReLU, 1.0, True)}
     seen = {name: train(*trial, x, y, lab.seed) for name, trial in trials.items()}
     columns = ("network", "dead at the start", "dead after 30 steps", "ACT001 findings", "loss")
     lab.table(columns, [(name, *values) for name, values in seen.items()])
     killed, low, leaky, norm = seen.values()
-    lab.claim(
-        "later.killed",
-        "Rate 1 leaves more than half of the ReLU units dead, more than any initialization can",
-        predicted=0.5,
-        measured=killed[1],
-        relation=">",
-        note=f"at the start: {killed[0]:.3f}",
-    )
-    lab.claim(
-        "later.seen",
-        "ACT001 reports that layer, and none of the three remedies",
-        predicted="1, 0, 0, 0",
-        measured=", ".join(str(v[2]) for v in seen.values()),
-    )
-    lab.claim(
-        "later.lower-rate",
-        "A rate a hundred times lower kills at most one unit in a hundred",
-        predicted=0.01,
-        measured=low[1] - low[0],
-        relation="≤",
-        note=f"loss {low[3]:.3f} after 30 steps: slow",
-    )
-    lab.claim(
-        "later.leaky",
-        "Leaky ReLU has no dead units: its slope is nowhere zero",
-        predicted=0.0,
-        measured=leaky[1],
-        note=f"loss {leaky[3]:.3g}: alive, but the rate is still too large",
-    )
-    lab.claim(
-        "later.batchnorm",
-        "He + BatchNorm at the same rate: no dead unit, and it learns: loss below a quarter of log 4",
-        predicted=math.log(4) / 4,
-        measured=norm[3] if norm[1] == 0 else math.nan,
-        relation="<",
-        note="BatchNorm takes the mean of 3 away before the activation sees it",
-    )
+    lab.claim("later.killed", "Rate 1 leaves more than half of the ReLU units dead, more than any initialization can",
+              predicted=0.5, measured=killed[1], relation=">", note=f"at the start: {killed[0]:.3f}")
+    lab.claim("later.seen", "ACT001 reports that layer, and none of the three remedies",
+              predicted="1, 0, 0, 0", measured=", ".join(str(v[2]) for v in seen.values()))
+    lab.claim("later.lower-rate", "A rate a hundred times lower kills at most one unit in a hundred",
+              predicted=0.01, measured=low[1] - low[0], relation="≤", note=f"loss {low[3]:.3f} after 30 steps: slow")
+    lab.claim("later.leaky", "Leaky ReLU has no dead units: its slope is nowhere zero",
+              predicted=0.0, measured=leaky[1], note=f"loss {leaky[3]:.3g}: alive, but the rate is still too large")
+    lab.claim("later.batchnorm", "He + BatchNorm at the same rate: no dead unit, and it learns: loss below a quarter of log 4",
+              predicted=math.log(4) / 4, measured=norm[3] if norm[1] == 0 else math.nan, relation="<",
+              note="BatchNorm takes the mean of 3 away before the activation sees it")
 
 
 def born_dead(lab: Lab) -> None:
@@ -118,43 +90,27 @@ def born_dead(lab: Lab) -> None:
         for depth in depths:
             x = torch.tensor([[-1.0], [1.0]]).expand(networks, 2, 1)
             for _ in range(depth - 1):
-                x = torch.relu(x @ (torch.randn(networks, x.shape[2], width, generator=generator) * math.sqrt(2 / x.shape[2])))
+                x = torch.relu(
+                    x @ (torch.randn(networks, x.shape[2], width, generator=generator) * math.sqrt(2 / x.shape[2]))
+                )
             dead = int((x == 0).all((1, 2)).sum())
             low, high = theory.born_dead_bounds(depth, width)
             interval = theory.wilson(dead, networks)
             inside += interval[0] <= high and interval[1] >= low
-            for name, value in ((f"N = {width}", dead / networks), (f"N = {width}, low", low), (f"N = {width}, high", high)):
+            for name, value in (
+                (f"N = {width}", dead / networks),
+                (f"N = {width}, low", low),
+                (f"N = {width}, high", high),
+            ):
                 lines.setdefault(name, []).append((depth, value))
     dashed = [name for name in lines if "," in name]
-    lab.figure(
-        line_chart(
-            "Probability of being born dead",
-            lines,
-            "depth (layers)",
-            "probability",
-            markers=False,
-            dashed=dashed,
-            description="Deeper and narrower is deadlier; the measured curves run between the dashed bounds.",
-        )
-    )
+    lab.figure(line_chart("Probability of being born dead", lines, "depth (layers)", "probability", markers=False, dashed=dashed,
+               description="Deeper and narrower is deadlier; the measured curves run between the dashed bounds."))
     points = len(WIDTHS) * len(depths)
-    lab.claim(
-        "born-dead.figure",
-        "Points of the figure whose 99 % interval meets the paper's bounds",
-        predicted=points,
-        measured=inside,
-        source="arXiv:1903.06733, section 3",
-        note=f"{networks} networks per point",
-    )
+    lab.claim("born-dead.figure", "Points of the figure whose 99 % interval meets the paper's bounds", predicted=points,
+              measured=inside, source="arXiv:1903.06733, section 3", note=f"{networks} networks per point")
     for depth, why in ((3, "3/4² − 2/4³ = 10/64"), (10, "a Markov chain of angles, integrated numerically")):
         exact = theory.born_dead_probability(depth, 2).estimate
-        lab.claim(
-            f"born-dead.exact-{depth}",
-            f"Depth {depth}, width 2, where the probability is known: {why}",
-            predicted=exact,
-            measured=dict(lines["N = 2"])[depth],
-            relation="≈",
-            source="torchclinic.theory.two_units",
-            tolerance=2.576 * math.sqrt(exact * (1 - exact) / networks),
-            note=f"n = {networks}",
-        )
+        lab.claim(f"born-dead.exact-{depth}", f"Depth {depth}, width 2, where the probability is known: {why}",
+                  predicted=exact, measured=dict(lines["N = 2"])[depth], relation="≈", source="torchclinic.theory.two_units",
+                  tolerance=2.576 * math.sqrt(exact * (1 - exact) / networks), note=f"n = {networks}")

@@ -53,80 +53,42 @@ def run(lab: Lab) -> None:
 def _structure(lab: Lab, model: models.CifarResNet) -> None:
     lab.section("The same names, the same numbers")
     pairs = 3 * 16 + 6 * 16 * 16 + (16 * 32 + 5 * 32 * 32) + (32 * 64 + 5 * 64 * 64)  # channels in · channels out
-    lab.claim(
-        "resnet20-parameters",
-        "ResNet-20: 9·Σ channels in·out, 2 per BatchNorm channel, and the head",
-        predicted=9 * pairs + 2 * (7 * 16 + 6 * 32 + 6 * 64) + 65 * 10,
-        unit="parameters",
-        measured=sum(p.numel() for p in model.parameters()),
-        source="He et al. 2015, section 4.2: 0.27 M",
-    )
+    lab.claim("resnet20-parameters", "ResNet-20: 9·Σ channels in·out, 2 per BatchNorm channel, and the head",
+        predicted=9 * pairs + 2 * (7 * 16 + 6 * 32 + 6 * 64) + 65 * 10, unit="parameters",
+        measured=sum(p.numel() for p in model.parameters()), source="He et al. 2015, section 4.2: 0.27 M")
     imagenet = models.resnet18()
-    lab.claim(
-        "resnet18-parameters",
-        "ResNet-18 has the parameters of torchvision's",
-        predicted=11_689_512,
-        measured=sum(p.numel() for p in imagenet.parameters()),
-        source="torchvision, table of weights",
-    )
-    lab.claim(
-        "resnet18-entries",
-        "Its state dict: 20 convolutions, 20 BatchNorms of 5 entries, a head of 2",
-        predicted=20 + 20 * 5 + 2,
-        measured=len(imagenet.state_dict()),
-        unit="entries",
-    )
+    lab.claim("resnet18-parameters", "ResNet-18 has the parameters of torchvision's", predicted=11_689_512,
+        measured=sum(p.numel() for p in imagenet.parameters()), source="torchvision, table of weights")
+    lab.claim("resnet18-entries", "Its state dict: 20 convolutions, 20 BatchNorms of 5 entries, a head of 2",
+        predicted=20 + 20 * 5 + 2, measured=len(imagenet.state_dict()), unit="entries")
     x, block = torch.rand(1, 16, 32, 32), model.layer1[0]
     assert isinstance(block, BasicBlock), "a CIFAR network has basic blocks"
     inner = F.relu(_norm(tc.conv2d(x, block.conv1.weight, padding=1), block.bn1))
     by_hand = F.relu(x + _norm(tc.conv2d(inner, block.conv2.weight, padding=1), block.bn2))
-    lab.claim(
-        "block-by-hand",
-        "A block is relu(x + BN(conv(relu(BN(conv(x)))))), each by hand",
-        predicted=0.0,
-        measured=float((block(x) - by_hand).abs().max()),
-        relation="≈",
+    lab.claim("block-by-hand", "A block is relu(x + BN(conv(relu(BN(conv(x)))))), each by hand", predicted=0.0,
+        measured=float((block(x) - by_hand).abs().max()), relation="≈",
         tolerance=2 * 146 * EPSILON * float(by_hand.abs().max() + inner.abs().max() + 1),
-        source="He et al. 2015, eq. 1",
-        note="two sums of 144 products and two affine maps",
-    )
+        source="He et al. 2015, eq. 1", note="two sums of 144 products and two affine maps")
 
 
 def _fields(lab: Lab, model: models.CifarResNet) -> None:
     lab.section("How far each layer sees")
     fields = tc.receptive_field(model, SHAPE)
     shown = [row for row in fields if row.call == 2 or row.layer in ("conv1", "avgpool", "fc")]
-    lab.table(
-        ("after", "size", "stride", "offset", "status"),
+    lab.table(("after", "size", "stride", "offset", "status"),
         [(row.layer, str(row.size), str(row.stride), str(row.offset), row.status) for row in shown],
-        "ResNet-20: receptive fields in input pixels",
-    )
+        "ResNet-20: receptive fields in input pixels")
     longest = closed_form([Axis(3, 2 if index in (7, 13) else 1, 1) for index in range(19)])
-    lab.claim(
-        "field-20",
-        "19 convolutions of 3x3, two with stride 2: 1 + 2·(8·1 + 6·2 + 5·4)",
-        unit="pixels",
-        predicted=longest.size,
-        measured=fields["layer3.2.relu"].size,
-        source="Araujo et al. 2019, doi:10.23915/distill.00021",
-    )
+    lab.claim("field-20", "19 convolutions of 3x3, two with stride 2: 1 + 2·(8·1 + 6·2 + 5·4)", unit="pixels",
+        predicted=longest.size, measured=fields["layer3.2.relu"].size, source="Araujo et al. 2019, doi:10.23915/distill.00021")
     blocks = [Axis(3, 2 if index in (4, 8, 12) else 1, 1) for index in range(16)]
-    lab.claim(
-        "field-18",
-        "The last block of ResNet-18 sees more than its 224 pixels, over the longest path",
-        predicted=closed_form([Axis(7, 2, 3), Axis(3, 2, 1), *blocks]).size,
-        unit="pixels",
+    lab.claim("field-18", "The last block of ResNet-18 sees more than its 224 pixels, over the longest path",
+        predicted=closed_form([Axis(7, 2, 3), Axis(3, 2, 1), *blocks]).size, unit="pixels",
         measured=tc.receptive_field(models.resnet18(), (3, 64, 64))["layer4.1.relu"].size,
-        source="Araujo et al. 2019, doi:10.23915/distill.00021",
-    )
+        source="Araujo et al. 2019, doi:10.23915/distill.00021")
     fitting = sum(fits(fields[f"{name}.relu"].field, *gradient_footprint(model, SHAPE, name)) for name in BLOCKS)
-    lab.claim(
-        "footprints",
-        "The gradient of a middle pixel reaches exactly the predicted field, in every block",
-        predicted=len(BLOCKS),
-        measured=fitting,
-        unit="blocks",
-    )
+    lab.claim("footprints", "The gradient of a middle pixel reaches exactly the predicted field, in every block",
+        predicted=len(BLOCKS), measured=fitting, unit="blocks")
 
 
 def _cost(lab: Lab, model: models.CifarResNet) -> None:
@@ -143,31 +105,14 @@ def _cost(lab: Lab, model: models.CifarResNet) -> None:
         layer = model.get_submodule(row.layer)
         if isinstance(layer, nn.Conv2d | nn.Linear):
             closed += math.prod(row.output_shape[1:]) * math.prod(layer.weight.shape[1:])
-    lab.claim(
-        "macs",
-        "MACs are Σ output cells · weights per filter: torch's counter agrees",
-        predicted=closed,
-        measured=total.macs,
-        unit="MACs",
-        source="torch.utils.flop_counter, halved",
-    )
-    lab.claim(
-        "stages",
-        "Half the side and twice the channels: stages 2 and 3 cost the same",
-        unit="MACs",
-        predicted=stages[2][2],
-        measured=stages[3][2],
-        source="He et al. 2015, section 3.3, rule (ii)",
-    )
+    lab.claim("macs", "MACs are Σ output cells · weights per filter: torch's counter agrees", predicted=closed,
+        measured=total.macs, unit="MACs", source="torch.utils.flop_counter, halved")
+    lab.claim("stages", "Half the side and twice the channels: stages 2 and 3 cost the same", unit="MACs",
+        predicted=stages[2][2], measured=stages[3][2], source="He et al. 2015, section 3.3, rule (ii)")
     failed = tc.summary(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(10, 2)), (1, *SHAPE))
     where = f"{failed.failure.layer if failed.failure else None} after {len(failed.layers)} layers"
-    lab.claim(
-        "failing-forward",
-        "A summary of a network whose head does not fit names the layer, and keeps the rest",
-        predicted="2 after 2 layers",
-        measured=where,
-        note=str(failed.failure),
-    )
+    lab.claim("failing-forward", "A summary of a network whose head does not fit names the layer, and keeps the rest",
+        predicted="2 after 2 layers", measured=where, note=str(failed.failure))
 
 
 def _answers(lab: Lab, model: models.CifarResNet) -> None:
@@ -185,16 +130,10 @@ def _answers(lab: Lab, model: models.CifarResNet) -> None:
     answers = torch.cat([model(normalize_rgb(part)).argmax(1) for part in torch.split(test.images, 500)])
     n, right = len(test.labels), int((answers == test.labels).sum())
     slack = 3 * math.sqrt(ACCURACY * (1 - ACCURACY) / n) if lab.fast else 2 / n  # ties may fall either way
-    lab.claim(
-        "cifar10-accuracy",
-        f"Accuracy on {n:,} test images of CIFAR-10: what the training recorded",
-        predicted=ACCURACY,
-        relation="≈",
-        measured=right / n,
-        tolerance=slack,
+    lab.claim("cifar10-accuracy", f"Accuracy on {n:,} test images of CIFAR-10: what the training recorded",
+        predicted=ACCURACY, relation="≈", measured=right / n, tolerance=slack,
         source="He et al. 2015, table 6: 0.9125 after 164 epochs",
-        note="48 epochs on JPEG copies of the images, one run; on a part of them 3 standard errors",
-    )
+        note="48 epochs on JPEG copies of the images, one run; on a part of them 3 standard errors")
 
 
 def _norm(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:

@@ -24,7 +24,11 @@ class Options:
 
 class Lab:
     def __init__(
-        self, name: str, title: str, options: Options | None = None, listen: Callable[[Section | Block], None] | None = None
+        self,
+        name: str,
+        title: str,
+        options: Options | None = None,
+        listen: Callable[[Section | Block], None] | None = None,
     ) -> None:
         self.name = name
         self.title = title

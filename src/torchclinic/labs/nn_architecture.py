@@ -44,28 +44,13 @@ def examine_batchnorm(lab: Lab) -> None:
     x = batches[0]
     standard = (norm(x).detach() - norm.bias.detach()) / norm.weight.detach()
     rounding = 8 * EPSILON * float(x.abs().max() / x.std(0).min())  # cancellation in x − mean, then a few roundings
-    lab.claim(
-        "bn-mean",
-        "Train mode: mean of every channel",
-        predicted=0.0,
-        measured=_largest(standard.mean(0)),
-        relation="≈",
-        tolerance=rounding,
-        source="arXiv:1502.03167, algorithm 1",
-        note="largest of 32 channels",
-    )
+    lab.claim("bn-mean", "Train mode: mean of every channel", predicted=0.0, measured=_largest(standard.mean(0)),
+              relation="≈", tolerance=rounding, source="arXiv:1502.03167, algorithm 1", note="largest of 32 channels")
     biased = x.var(0, correction=0)
     theory = biased / (biased + norm.eps) * BATCH / (BATCH - 1)
-    lab.claim(
-        "bn-variance",
-        "Train mode: unbiased variance is n/(n−1) · σ²/(σ² + ε), not 1",
-        predicted=0.0,
-        measured=_largest(standard.var(0) - theory),
-        relation="≈",
-        tolerance=4 * rounding,
-        source="arXiv:1502.03167, algorithm 1",
-        note=f"n = {BATCH}; normalized with the biased variance",
-    )
+    lab.claim("bn-variance", "Train mode: unbiased variance is n/(n−1) · σ²/(σ² + ε), not 1", predicted=0.0,
+              measured=_largest(standard.var(0) - theory), relation="≈", tolerance=4 * rounding,
+              source="arXiv:1502.03167, algorithm 1", note=f"n = {BATCH}; normalized with the biased variance")
     for batch in batches[1:]:
         norm(batch)
     mean, variance = torch.zeros(CHANNELS), torch.ones(CHANNELS)
@@ -75,25 +60,13 @@ def examine_batchnorm(lab: Lab) -> None:
     for name, value, buffer in (("mean", mean, norm.running_mean), ("variance", variance, norm.running_var)):
         assert buffer is not None
         tolerance = 8 * EPSILON * float(value.abs().max())
-        lab.claim(
-            f"bn-running-{name}",
-            f"After 20 batches the running {name} is the exponential average, momentum 0.1",
-            predicted=0.0,
-            measured=_largest(buffer - value),
-            relation="≈",
-            tolerance=tolerance,
-        )
+        lab.claim(f"bn-running-{name}", f"After 20 batches the running {name} is the exponential average, momentum 0.1",
+                  predicted=0.0, measured=_largest(buffer - value), relation="≈", tolerance=tolerance)
     norm.eval()
     affine = (x - mean) / (variance + norm.eps).sqrt() * norm.weight.detach() + norm.bias.detach()
-    lab.claim(
-        "bn-eval",
-        "Eval mode: the affine map of the running statistics, whatever the batch",
-        predicted=0.0,
-        measured=_largest(norm(x).detach() - affine),
-        relation="≈",
-        tolerance=16 * EPSILON * _largest(affine),
-        source="arXiv:1502.03167, algorithm 2",
-    )
+    lab.claim("bn-eval", "Eval mode: the affine map of the running statistics, whatever the batch", predicted=0.0,
+              measured=_largest(norm(x).detach() - affine), relation="≈", tolerance=16 * EPSILON * _largest(affine),
+              source="arXiv:1502.03167, algorithm 2")
 
 
 def examine_dropout(lab: Lab) -> None:
@@ -103,42 +76,18 @@ def examine_dropout(lab: Lab) -> None:
     n = 200_000 if lab.fast else 2_000_000
     x = torch.randn(n) + 1
     y = F.dropout(x, DROP, training=True)
-    lab.claim(
-        "dropout-zeros",
-        "Share of zeros",
-        predicted=DROP,
-        measured=(y == 0).double().mean().item(),
-        relation="≈",
-        tolerance=4 * math.sqrt(DROP * (1 - DROP) / n),
-        note=f"n = {n:,}; four standard errors",
-    )
+    lab.claim("dropout-zeros", "Share of zeros", predicted=DROP, measured=(y == 0).double().mean().item(), relation="≈",
+              tolerance=4 * math.sqrt(DROP * (1 - DROP) / n), note=f"n = {n:,}; four standard errors")
     added = y.double() - x.double()  # paired with its input, so that only the mask scatters
-    lab.claim(
-        "dropout-mean",
-        "The expectation stays",
-        predicted=0.0,
-        measured=added.mean().item(),
-        relation="≈",
-        tolerance=4 * added.std().item() / math.sqrt(n),
-        source="JMLR 15, section 10",
-    )
+    lab.claim("dropout-mean", "The expectation stays", predicted=0.0, measured=added.mean().item(), relation="≈",
+              tolerance=4 * added.std().item() / math.sqrt(n), source="JMLR 15, section 10")
     square = y.double().square()
     predicted = x.double().square().mean().item() / (1 - DROP)
-    lab.claim(
-        "dropout-second-moment",
-        "The mean square is multiplied by 1/(1−p) = 1.25",
-        predicted=predicted,
-        measured=square.mean().item(),
-        relation="≈",
-        tolerance=4 * square.std().item() / math.sqrt(n),
-        note="so the variance grows by p/(1−p)·E[x²]; four standard errors",
-    )
-    lab.claim(
-        "dropout-eval",
-        "Eval mode: the identity, bit for bit",
-        predicted=True,
-        measured=torch.equal(F.dropout(x, DROP, training=False), x),
-    )
+    lab.claim("dropout-second-moment", "The mean square is multiplied by 1/(1−p) = 1.25", predicted=predicted,
+              measured=square.mean().item(), relation="≈", tolerance=4 * square.std().item() / math.sqrt(n),
+              note="so the variance grows by p/(1−p)·E[x²]; four standard errors")
+    lab.claim("dropout-eval", "Eval mode: the identity, bit for bit", predicted=True,
+              measured=torch.equal(F.dropout(x, DROP, training=False), x))
 
 
 def examine_adam(lab: Lab, data: Mnist) -> None:
@@ -158,28 +107,13 @@ def examine_adam(lab: Lab, data: Mnist) -> None:
         moved.append(nn.utils.parameters_to_vector(model.parameters()).detach().double() - before)
     live = gradient.abs() > 1e-5  # a thousand times Adam's ε: there g/(|g| + ε) is ±1 within 0.1 %
     # reading the step off float32 parameters of size up to 1 loses about half an ulp: 6e-8 of 1e-3
-    lab.claim(
-        "adam-first-step",
-        "First step: every coordinate with a gradient moves by lr, whatever the gradient's size",
-        predicted=1.0,
-        measured=(moved[0][live].abs() / RATE).max().item(),
-        relation="≈",
-        tolerance=2e-3,
-        unit="lr",
-        source="arXiv:1412.6980, algorithm 1 at t = 1",
-        note=f"{int(live.sum()):,} coordinates, gradients from 1e-5 to {float(gradient.abs().max()):.2g}",
-    )
+    lab.claim("adam-first-step", "First step: every coordinate with a gradient moves by lr, whatever the gradient's size",
+              predicted=1.0, measured=(moved[0][live].abs() / RATE).max().item(), relation="≈", tolerance=2e-3, unit="lr",
+              source="arXiv:1412.6980, algorithm 1 at t = 1",
+              note=f"{int(live.sum()):,} coordinates, gradients from 1e-5 to {float(gradient.abs().max()):.2g}")
     largest = max(float(step.abs().max()) / RATE / step_bound(t) for t, step in enumerate(moved, 1))
-    lab.claim(
-        "adam-bound",
-        "Later steps stay under the Cauchy–Schwarz bound at their t",
-        predicted=1.0,
-        measured=largest,
-        relation="≤",
-        tolerance=2e-3,
-        unit="of the bound",
-        note=f"{len(moved)} steps; see `step_bound`",
-    )
+    lab.claim("adam-bound", "Later steps stay under the Cauchy–Schwarz bound at their t", predicted=1.0, measured=largest,
+              relation="≤", tolerance=2e-3, unit="of the bound", note=f"{len(moved)} steps; see `step_bound`")
     weight = nn.Parameter(torch.zeros((), dtype=torch.float64))
     worst = torch.optim.Adam([weight], lr=RATE, betas=(BETA1, BETA2), eps=0)
     size = 0.0
@@ -188,16 +122,9 @@ def examine_adam(lab: Lab, data: Mnist) -> None:
         start = weight.item()
         worst.step()
         size = abs(weight.item() - start) / RATE
-    lab.claim(
-        "adam-paper-bound",
-        "The paper's bound (1−β₁)/√(1−β₂) = 3.16 lr is for one lone gradient: growing ones exceed it",
-        predicted=(1 - BETA1) / math.sqrt(1 - BETA2),
-        measured=size,
-        relation=">",
-        unit="lr",
-        source="arXiv:1412.6980, section 2.1",
-        note=f"the one that holds is {step_bound(3000):.3f} lr",
-    )
+    lab.claim("adam-paper-bound", "The paper's bound (1−β₁)/√(1−β₂) = 3.16 lr is for one lone gradient: growing ones exceed it",
+              predicted=(1 - BETA1) / math.sqrt(1 - BETA2), measured=size, relation=">", unit="lr",
+              source="arXiv:1412.6980, section 2.1", note=f"the one that holds is {step_bound(3000):.3f} lr")
 
 
 def step_bound(t: int) -> float:

@@ -68,7 +68,9 @@ def train(
                 return
 
 
-def steps_to(targets: tuple[float, ...], name: str, rate: float, data: Mnist, seed: int, *, source: str, limit: int) -> list[float]:
+def steps_to(
+    targets: tuple[float, ...], name: str, rate: float, data: Mnist, seed: int, *, source: str, limit: int
+) -> list[float]:
     """The first step, on a grid of EVERY, at which test accuracy reaches each target; infinity if it never does."""
     torch.manual_seed(seed)
     model = network(WIDTHS[source], norm=True, dropout=True)
@@ -97,7 +99,9 @@ def race(lab: Lab, data: Mnist) -> None:
     tuning = {(name, rate): count(name, rate, seed=lab.seed, limit=limit) for name in OPTIMIZERS for rate in GRID}
     best = {name: min(GRID, key=lambda rate: tuning[name, rate][::-1]) for name in OPTIMIZERS}
     columns = ("optimizer", *(f"{rate:g}" for rate in GRID), "best rate")
-    rows: list[list[Value]] = [[name, *(_shown(tuning[name, rate][-1]) for rate in GRID), best[name]] for name in OPTIMIZERS]
+    rows: list[list[Value]] = [
+        [name, *(_shown(tuning[name, rate][-1]) for rate in GRID), best[name]] for name in OPTIMIZERS
+    ]
     lab.table(columns, rows, f"Tuning, one seed: steps to {targets[-1]:.0%} test accuracy by learning rate")
     seeds = range(lab.seed + 1, lab.seed + 1 + (3 if lab.fast else 5))  # none of them chose a rate
     runs = {name: [count(name, best[name], seed=seed, limit=limit) for seed in seeds] for name in OPTIMIZERS}
@@ -108,10 +112,7 @@ def race(lab: Lab, data: Mnist) -> None:
             lab.claim(
                 f"adam-against-{rival.lower().replace('+', '-')}-{target * 100:.0f}",
                 f"To {target:.0%}, {rival} at its best rate needs fewer than 5 times Adam's steps at its best",
-                predicted=5.0,
-                measured=statistics.median(steps[rival]) / adam,
-                relation="<",
-                unit="times",
+                predicted=5.0, measured=statistics.median(steps[rival]) / adam, relation="<", unit="times",
                 note=f"steps over {len(seeds)} seeds: {rival} {_range(steps[rival])}, Adam {_range(steps['Adam'])}",
                 source="the popular figure is 5; arXiv:1910.05446 on the protocol",
             )
@@ -119,12 +120,8 @@ def race(lab: Lab, data: Mnist) -> None:
     patience = int(6 * adam)
     slow = count("SGD", 1e-3, seed=lab.seed, limit=patience)[0]
     lab.claim(
-        "adam-against-sgd-same-rate",
-        f"At Adam's default rate, SGD needs more than 5 times the steps to {targets[0]:.0%}",
-        predicted=5.0,
-        measured=min(slow, patience) / adam,
-        relation=">",
-        unit="times",
+        "adam-against-sgd-same-rate", f"At Adam's default rate, SGD needs more than 5 times the steps to {targets[0]:.0%}",
+        predicted=5.0, measured=min(slow, patience) / adam, relation=">", unit="times",
         note="arrived" if slow < NEVER else "a lower bound: it had not arrived when the run was ended",
     )
     lab.prose("""So the figure holds when both use one and the same small rate, which is a statement about that rate: a

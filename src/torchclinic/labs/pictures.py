@@ -29,13 +29,15 @@ def show_layers(lab: Lab, model: nn.Module, images: Tensor, labels: Tensor) -> N
 
     layers = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     hooks = [
-        module.register_forward_hook(lambda _module, _input, output, name=name: record(name, output)) for name, module in layers
+        module.register_forward_hook(lambda _module, _input, output, name=name: record(name, output))
+        for name, module in layers
     ]
     F.cross_entropy(model(normalize(images)), labels).backward()
     for hook in hooks:
         hook.remove()
     rows = [
-        (name, x.square().mean().item(), (x <= 0).float().mean().item(), _gradient(x).square().mean().item()) for name, x in seen
+        (name, x.square().mean().item(), (x <= 0).float().mean().item(), _gradient(x).square().mean().item())
+        for name, x in seen
     ]
     model.zero_grad()
     columns = ("layer", "mean square of pre-activations", "share ≤ 0", "mean square of gradients")

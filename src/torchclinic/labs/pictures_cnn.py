@@ -29,7 +29,11 @@ def show_filters(lab: Lab, gray: Tensor, digits: Tensor) -> None:
     }
     pixels = gray_pixels(torch.stack(list(gray_pictures.values())))
     description = "A cat, photographed by Stefan van der Walt (CC0)."
-    lab.figure(image_grid("Filters on a photograph", pixels, list(gray_pictures), scale=1.7, columns=4, description=description))
+    lab.figure(
+        image_grid(
+            "Filters on a photograph", pixels, list(gray_pictures), scale=1.7, columns=4, description=description
+        )
+    )
     signed = {
         "Laplacian": _signed(filters.filter_image(small, filters.LAPLACIAN, "reflect")),
         "Sobel, vertical edges": _signed(edges.vertical),
@@ -87,14 +91,28 @@ def show_weights(lab: Lab, first: Tensor, reports: Sequence[FilterReport]) -> No
     pixels = gray_pixels((first / largest + 1) / 2).transpose(0, 2, 3, 1)
     labels = [f"filter {index}" for index in range(len(first))]
     lab.figure(image_grid("Filters of the first layer, grey = 0", pixels, labels, columns=8, scale=16))
-    chosen = [report for report in reports if report.layer in ("conv1", "layer1.0.conv1", "layer2.0.conv2", "layer3.2.conv2")]
+    chosen = [
+        report for report in reports if report.layer in ("conv1", "layer1.0.conv1", "layer2.0.conv2", "layer3.2.conv2")
+    ]
     spectra = {
-        report.layer: [((i + 1) / len(report.spectrum), float(s / report.spectrum[0])) for i, s in enumerate(report.spectrum)]
+        report.layer: [
+            ((i + 1) / len(report.spectrum), float(s / report.spectrum[0])) for i, s in enumerate(report.spectrum)
+        ]
         for report in chosen
     }
     title = "Singular values of the weights, largest = 1"
     lab.figure(line_chart(title, spectra, "rank / number of filters", "singular value", log_y=True))
-    columns = ("layer", "filters", "smallest norm", "median", "largest", "spectral norm", "effective rank", "dead", "duplicates")
+    columns = (
+        "layer",
+        "filters",
+        "smallest norm",
+        "median",
+        "largest",
+        "spectral norm",
+        "effective rank",
+        "dead",
+        "duplicates",
+    )
     rows = []
     for report in reports:
         norms = (report.norms.min().item(), report.norms.median().item(), report.norms.max().item())

@@ -39,14 +39,8 @@ def examine_accuracy(lab: Lab, data: Mnist) -> ModernMlp:
         result = evaluate(model, data.test_images, data.test_labels)
         reached.append(result.accuracy)
     spread = f"{statistics.mean(reached):.4f} ± {statistics.stdev(reached):.4f}" if seeds > 1 else f"{reached[0]:.4f}"
-    lab.claim(
-        "accuracy",
-        f"Test accuracy of the worst of {seeds} seeds on {data.name}",
-        predicted=ACCURACY[lab.options.data],
-        measured=min(reached),
-        relation="≥",
-        note=f"mean and standard deviation {spread}",
-    )
+    lab.claim("accuracy", f"Test accuracy of the worst of {seeds} seeds on {data.name}", predicted=ACCURACY[lab.options.data],
+              measured=min(reached), relation="≥", note=f"mean and standard deviation {spread}")
     lab.blocks(evaluation_blocks(model, data, result))
     return model
 
@@ -58,19 +52,8 @@ def examine_modes(lab: Lab, model: ModernMlp, data: Mnist) -> None:
     refusal = (test.train.error or "").partition(":")[0]
     lab.claim("stress-eval", "Eval: the same bits on every repetition", predicted=True, measured=test.repeatable)
     lab.claim("stress-train", "Train, one image: BatchNorm refuses", predicted="ValueError", measured=refusal)
-    lab.claim(
-        "stress-mates",
-        "Train, in company: the same image gets another probability",
-        predicted=0.0,
-        measured=test.mates.spread,
-        relation=">",
-        note="same dropout mask, other neighbours",
-    )
-    lab.claim(
-        "stress-pollution",
-        "Evaluating in train mode moves the running statistics",
-        predicted=0.0,
-        measured=test.mates.buffer_drift,
-        relation=">",
-    )
+    lab.claim("stress-mates", "Train, in company: the same image gets another probability", predicted=0.0,
+              measured=test.mates.spread, relation=">", note="same dropout mask, other neighbours")
+    lab.claim("stress-pollution", "Evaluating in train mode moves the running statistics", predicted=0.0,
+              measured=test.mates.buffer_drift, relation=">")
     lab.claim("stress-restored", "The test hands the model back bit-identical", predicted=True, measured=test.restored)

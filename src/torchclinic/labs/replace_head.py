@@ -37,31 +37,16 @@ def run(lab: Lab, model: CifarResNet, trained: bool) -> None:
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith("fc."))
     trap = tc.verify_frozen(model, step)
-    lab.claim(
-        "trap",
-        "With requires_grad = False alone, 19 BatchNorms still move mean, variance and counter",
-        predicted=19 * 3,
-        measured=len(trap.leaked),
-        unit="buffers that drift",
-    )
+    lab.claim("trap", "With requires_grad = False alone, 19 BatchNorms still move mean, variance and counter",
+        predicted=19 * 3, measured=len(trap.leaked), unit="buffers that drift")
     tc.freeze(model, keep="fc")
     proof = tc.verify_frozen(model, step)
-    lab.claim(
-        "frozen",
-        "After `tc.freeze` a real step changes the head and nothing else",
-        predicted="fc.bias, fc.weight",
-        measured=", ".join(sorted(proof.changed)),
-        note=f"BLAKE2b of {len(proof.tensors)} parameters and buffers, before and after",
-    )
+    lab.claim("frozen", "After `tc.freeze` a real step changes the head and nothing else",
+        predicted="fc.bias, fc.weight", measured=", ".join(sorted(proof.changed)),
+        note=f"BLAKE2b of {len(proof.tensors)} parameters and buffers, before and after")
     trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    lab.claim(
-        "trainable",
-        "What trains: 64 weights and a bias per class",
-        predicted=2 * (64 + 1),
-        measured=trainable,
-        unit="parameters",
-        note=f"of {sum(p.numel() for p in model.parameters()):,}",
-    )
+    lab.claim("trainable", "What trains: 64 weights and a bias per class", predicted=2 * (64 + 1), measured=trainable,
+        unit="parameters", note=f"of {sum(p.numel() for p in model.parameters()):,}")
 
     if not trained:
         lab.not_checked("new-head-accuracy", "A head on a random network says nothing about learned features.")
@@ -76,16 +61,10 @@ def run(lab: Lab, model: CifarResNet, trained: bool) -> None:
     with torch.no_grad():
         accuracy = float((model.fc(test_features).argmax(1) == test_y).float().mean())
     n = len(test_y)
-    lab.claim(
-        "new-head-accuracy",
-        f"Features learned from photographs tell {DIGITS[0]} from {DIGITS[1]}, only the "
-        "head being trained: better than a coin by more than 5 standard errors",
-        relation=">",
-        predicted=0.5 + 5 * math.sqrt(0.25 / n),
-        measured=accuracy,
-        source="binomial, √(p(1 − p)/n)",
-        note=f"{len(y)} training and {n} test digits; one run, seed {lab.seed}",
-    )
+    lab.claim("new-head-accuracy", f"Features learned from photographs tell {DIGITS[0]} from {DIGITS[1]}, only the "
+        "head being trained: better than a coin by more than 5 standard errors", relation=">",
+        predicted=0.5 + 5 * math.sqrt(0.25 / n), measured=accuracy, source="binomial, √(p(1 − p)/n)",
+        note=f"{len(y)} training and {n} test digits; one run, seed {lab.seed}")
 
 
 def _two_digits(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,25 +26,15 @@ def run(lab: Lab) -> None:
     lab.section("Stride arithmetic: where an element lies")
     lab.prose("""A contiguous tensor of shape (2, 3, 4) has strides (12, 4, 1): a step along a dimension passes over
         everything to its right. Transposing or slicing writes another rule over the same storage.""")
-    lab.claim(
-        "row-major",
-        "Strides of a contiguous tensor are products of the sizes to the right",
-        predicted=str((T * D, D, 1)),
-        measured=str(x.stride()),
-        unit="elements",
-        source=VIEW_RULE,
-    )
+    lab.claim("row-major", "Strides of a contiguous tensor are products of the sizes to the right",
+              predicted=str((T * D, D, 1)), measured=str(x.stride()), unit="elements", source=VIEW_RULE)
     for name, y in {"contiguous": x, "transposed": x.transpose(1, 2), "sliced": x[:, ::2, 1:]}.items():
-        lab.claim(
-            f"address-{name}",
-            f"Every element of the {name} tensor lies at data_ptr + itemsize·Σ i·stride",
-            predicted=0,
-            measured=address_error(y),
-            unit="bytes off, at most",
-        )
+        lab.claim(f"address-{name}", f"Every element of the {name} tensor lies at data_ptr + itemsize·Σ i·stride",
+                  predicted=0, measured=address_error(y), unit="bytes off, at most")
     lab.figure(tc.explain(x.transpose(1, 2)).figure)
     moved = x.transpose(1, 2).data_ptr() - x.data_ptr()
-    lab.claim("transpose-moves-nothing", "A transpose starts at the address of its base", predicted=0, measured=moved, unit="bytes")
+    lab.claim("transpose-moves-nothing", "A transpose starts at the address of its base", predicted=0,
+              measured=moved, unit="bytes")
 
     lab.section("Does reshape move data?")
     lab.prose("""`reshape` gives a view where one exists and copies where none does. The rule: neighbours merge while
@@ -61,22 +51,14 @@ def run(lab: Lab) -> None:
     }
     for name, (y, shape, what) in cases.items():
         copied = y.reshape(shape).data_ptr() != y.data_ptr()
-        lab.claim(
-            f"reshape-{name}",
-            f"reshape{shape} of {what}: copies?",
-            predicted=not tc.explain_view(y, shape).possible,
-            measured=copied,
-            source=VIEW_RULE,
-            note=f"shape {tuple(y.shape)}, strides {y.stride()}",
-        )
-    agree = sum(reaches(y, y.reshape(shape)) == tc.explain_reshape(y, shape).shares_memory for y, shape, _ in cases.values())
-    lab.claim(
-        "reshape-writes",
-        "A write to the result reaches the base exactly where no copy was predicted",
-        predicted=len(cases),
-        measured=agree,
-        unit="cases",
+        lab.claim(f"reshape-{name}", f"reshape{shape} of {what}: copies?",
+                  predicted=not tc.explain_view(y, shape).possible, measured=copied, source=VIEW_RULE,
+                  note=f"shape {tuple(y.shape)}, strides {y.stride()}")
+    agree = sum(
+        reaches(y, y.reshape(shape)) == tc.explain_reshape(y, shape).shares_memory for y, shape, _ in cases.values()
     )
+    lab.claim("reshape-writes", "A write to the result reaches the base exactly where no copy was predicted",
+              predicted=len(cases), measured=agree, unit="cases")
 
     lab.section("Contiguity: provoke the error, explain it, fix it three ways")
     wrong = x.transpose(1, 2)
@@ -88,15 +70,10 @@ def run(lab: Lab) -> None:
         message = str(error)
     lab.code(message, "What torch says")
     lab.prose(f"What it means: {explained.reason}")
-    lab.claim(
-        "view-raises",
-        "view raises exactly where explain_view says impossible",
-        predicted=not explained.possible,
-        measured=message != "no error",
-    )
-    lab.claim(
-        "blocking", "The pair that cannot merge is the transposed one", predicted="[(1, 2)]", measured=str(explained.blocking)
-    )
+    lab.claim("view-raises", "view raises exactly where explain_view says impossible", predicted=not explained.possible,
+              measured=message != "no error")
+    lab.claim("blocking", "The pair that cannot merge is the transposed one", predicted="[(1, 2)]",
+              measured=str(explained.blocking))
     rows = [(fix.code, fix.copied_bytes, fix.note) for fix in explained.fixes]
     lab.table(("fix", "bytes copied", "what it means"), rows)
     fixes = {

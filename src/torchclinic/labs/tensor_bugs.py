@@ -37,28 +37,15 @@ def stretch(lab: Lab) -> None:
     wide = column.expand(5, 4)
     broadcast = tc.explain_broadcast(column, row)
     lab.figure(broadcast.figure)
-    lab.claim(
-        "broadcast-shape",
-        "(5, 1) + (4,) has the predicted shape",
-        predicted=str(broadcast.shape),
-        measured=str(tuple((column + row).shape)),
-    )
-    lab.claim("broadcast-stride", "A stretched dimension has stride 0", predicted=0, measured=wide.stride(1), unit="elements")
-    lab.claim(
-        "broadcast-storage",
-        "Stretching takes no memory: the storage stays that of 5 numbers",
-        predicted=column.nbytes,
-        measured=wide.untyped_storage().nbytes(),
-        unit="bytes",
-    )
+    lab.claim("broadcast-shape", "(5, 1) + (4,) has the predicted shape", predicted=str(broadcast.shape),
+              measured=str(tuple((column + row).shape)))
+    lab.claim("broadcast-stride", "A stretched dimension has stride 0", predicted=0, measured=wide.stride(1),
+              unit="elements")
+    lab.claim("broadcast-storage", "Stretching takes no memory: the storage stays that of 5 numbers",
+              predicted=column.nbytes, measured=wide.untyped_storage().nbytes(), unit="bytes")
     written_out = wide.contiguous().untyped_storage().nbytes()
-    lab.claim(
-        "broadcast-written-out",
-        "Written out it takes one number per cell",
-        predicted=broadcast.materialized_bytes,
-        measured=written_out,
-        unit="bytes",
-    )
+    lab.claim("broadcast-written-out", "Written out it takes one number per cell",
+              predicted=broadcast.materialized_bytes, measured=written_out, unit="bytes")
 
 
 def multiply_losses(lab: Lab) -> None:
@@ -69,16 +56,10 @@ def multiply_losses(lab: Lab) -> None:
         lab.prose(warning)
     floor = 2 * target.var(correction=0).item()
     loss = (perfect - target).square().mean().item()
-    lab.claim(
-        "broadcast-loss",
-        "Perfect predictions (N, 1) against targets (N,): the squared error is 2·Var(y), not 0",
-        predicted=floor,
-        measured=loss,
-        relation="≈",
-        tolerance=n * torch.finfo(torch.float64).eps * floor,
-        source="mean over i, j of (yᵢ − yⱼ)² = 2·Var(y)",
-        note=f"n = {n}; tolerance: rounding of a sum of n² terms grows at most like n·ε",
-    )
+    lab.claim("broadcast-loss", "Perfect predictions (N, 1) against targets (N,): the squared error is 2·Var(y), not 0",
+              predicted=floor, measured=loss, relation="≈",
+              tolerance=n * torch.finfo(torch.float64).eps * floor, source="mean over i, j of (yᵢ − yⱼ)² = 2·Var(y)",
+              note=f"n = {n}; tolerance: rounding of a sum of n² terms grows at most like n·ε")
 
 
 def mistake_view_for_transpose(lab: Lab) -> None:
@@ -98,32 +79,16 @@ def write_through_aliases(lab: Lab) -> None:
     even, odd, first = x.view(-1)[::2], x.view(-1)[1::2], x[0]
     for name, (a, b) in {"interleaved": (even, odd), "row": (even, first), "copy": (even, first.clone())}.items():
         relation = tc.aliasing(a, b)
-        lab.claim(
-            f"alias-{name}",
-            f"Two tensors ({name}): does a write to one show in the other?",
-            predicted=relation == "overlapping",
-            measured=reaches(b, a),
-            note=f"aliasing {relation}",
-        )
+        lab.claim(f"alias-{name}", f"Two tensors ({name}): does a write to one show in the other?",
+                  predicted=relation == "overlapping", measured=reaches(b, a), note=f"aliasing {relation}")
 
 
 def save_slices(lab: Lab) -> None:
     table = torch.zeros(ROWS[lab.fast], 16)
-    lab.claim(
-        "saved-slice",
-        "A saved slice of 2 rows takes its whole storage to disk",
-        predicted=table.nbytes,
-        measured=saved_nbytes(table[:2]),
-        unit="bytes",
-        source="PyTorch notes: serialization",
-    )
-    lab.claim(
-        "saved-clone",
-        "Its clone takes only its own",
-        predicted=table[:2].nbytes,
-        measured=saved_nbytes(table[:2].clone()),
-        unit="bytes",
-    )
+    lab.claim("saved-slice", "A saved slice of 2 rows takes its whole storage to disk", predicted=table.nbytes,
+              measured=saved_nbytes(table[:2]), unit="bytes", source="PyTorch notes: serialization")
+    lab.claim("saved-clone", "Its clone takes only its own", predicted=table[:2].nbytes,
+              measured=saved_nbytes(table[:2].clone()), unit="bytes")
 
 
 def saved_nbytes(y: Tensor) -> int:

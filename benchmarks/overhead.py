@@ -2,6 +2,7 @@
 
     python benchmarks/overhead.py                         # four workloads, one thread
     python benchmarks/overhead.py --pairs 9 --only mlp
+    python benchmarks/overhead.py --beside ../before      # this version and another checkout, in the same rounds
     python benchmarks/overhead.py --device cuda           # the same on a GPU, and the two large ones at sizes for it
 
 A pair is a process that trains plainly and one that trains the same under observation; they run a block of steps in turn,
@@ -23,15 +24,17 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torchclinic.observe.windows import EARLY_SAMPLES
 
 from torchclinic.models.resnet import resnet18
+from torchclinic.observe.depth.schedule import EARLY_SAMPLES
 from torchclinic.observe.session import Session
 
+HERE = Path(__file__).resolve().parents[1]
 MODES = ("budget", "statistics", "full")
 LIMITS = {"resnet18": 1.05, "transformer": 1.05, "cnn": 1.05, "mlp": 1.10}
 LARGE = ("resnet18-large", "transformer-large")
@@ -120,27 +123,37 @@ def train(name: str, mode: str, device: str) -> None:
         session.close()
 
 
-def measure(name: str, rounds: int, mode: str, device: str) -> list[float]:
-    """Ratio observed / plain of each round of one pair."""
-    pair = []
-    for kind in ("plain", mode):
-        command = [sys.executable, __file__, "--device", device, "--train", name, kind]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | KEEPING)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        pair.append((process, process.stdin, process.stdout))
-    ratios = []
+def start(kind: str, name: str, device: str, root: Path) -> subprocess.Popen[str]:
+    """A process that trains, with the package of the checkout at `root`, whenever it is asked for a block."""
+    command = [sys.executable, str(root / "benchmarks" / "overhead.py"), "--device", device, "--train", name, kind]
+    environment = os.environ | KEEPING | {"PYTHONPATH": str(root / "src")}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def ask(process: subprocess.Popen[str]) -> float:
+    """The seconds of one block."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return float(process.stdout.readline())
+
+
+def measure(name: str, rounds: int, mode: str, device: str, roots: list[Path]) -> list[list[float]]:
+    """For each checkout, the ratio observed / plain of each round; all processes take turns."""
+    processes = [start(kind, name, device, root) for kind, root in [("plain", HERE), *((mode, root) for root in roots)]]
+    ratios: list[list[float]] = [[] for _ in roots]
     for number in range(rounds):
-        seconds = {}
-        for place in (0, 1) if number % 2 else (1, 0):
-            _, asked, answer = pair[place]
-            asked.write("\n")
-            asked.flush()
-            seconds[place] = float(answer.readline())
-        ratios.append(seconds[1] / seconds[0])
-    for process, asked, _ in pair:
-        asked.close()
+        order = range(len(processes)) if number % 2 else reversed(range(len(processes)))
+        seconds = {place: ask(processes[place]) for place in order}
+        for place in range(len(roots)):
+            ratios[place].append(seconds[place + 1] / seconds[0])
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.close()
         process.wait()
     return ratios
 
@@ -170,6 +183,7 @@ def main() -> None:
     parser.add_argument("--only", choices=[*LIMITS, *LARGE])
     parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--beside", type=Path, help="the checkout of another version, measured in the same rounds")
     parser.add_argument("--memory", action="store_true", help="measure the memory of 10,000 steps")
     parser.add_argument("--train", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -182,10 +196,14 @@ def main() -> None:
     names = [arguments.only] if arguments.only else [*LIMITS, *(LARGE if device == "cuda" else ())]
     for name in names:
         for mode in arguments.modes:
-            pairs = [measure(name, arguments.rounds, mode, device) for _ in range(arguments.pairs)]
-            middle = statistics.median([ratio for pair in pairs for ratio in pair])
-            each = [statistics.median(pair) for pair in pairs]
-            print(f"{name:12} {mode:10} {middle:.3f} ({min(each):.3f} to {max(each):.3f})", flush=True)
+            roots = [HERE, *filter(None, [arguments.beside])]
+            taken = [measure(name, arguments.rounds, mode, device, roots) for _ in range(arguments.pairs)]
+            for place, root in enumerate(roots):
+                pairs = [ratios[place] for ratios in taken]
+                middle = statistics.median([ratio for pair in pairs for ratio in pair])
+                each = [statistics.median(pair) for pair in pairs]
+                beside = "" if root == HERE else "  the version beside it"
+                print(f"{name:12} {mode:10} {middle:.3f} ({min(each):.3f} to {max(each):.3f}){beside}", flush=True)
     if arguments.memory:
         print(f"10,000 steps: {memory():.2f} MB more")
 

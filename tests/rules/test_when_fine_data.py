@@ -108,7 +108,7 @@ CASES = [
     pair("DAT003", "Samplers that draw by class on purpose", SAMPLER.replace("ORDER", PAIRS), (PAIRS, "range(192)")),
     pair("DAT003", "tasks met one after the other", SAMPLER.replace("ORDER", TASKS), (TASKS, "range(192)")),
     healed("DAT004", "no class is decided on", (".argmax(1) == y).float()", ".softmax(1)[:, 1])"), answer="undecided"),
-    healed("DAT004", "unweighted losses only", ("CrossEntropyLoss(", "CrossEntropyLoss(torch.tensor([0.9, 1.0])")),
+    healed("DAT004", "unweighted losses only", ("CrossEntropyLoss(", "CrossEntropyLoss(torch.ones(2)")),
     healed("DAT005", "Random labels on purpose", ("epoch % 8 == 7", "epoch > 24"), answer="undecided"),
     healed(
         "DAT005", "evaluated inputs of another scale or offset", ("model(test_x)", "model(test_x * 60 + 20)"), answer="undecided"

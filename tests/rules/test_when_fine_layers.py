@@ -12,8 +12,8 @@ SOME = changed(SICK["ACT001"], (BIASES, "layers[0].bias.data[:48] = -20.0"))
 STEP = "    optimizer.step()\n"
 LATE = changed(
     HEALTHY["ACT002"],
-    ("for _ in range(24)", "for step in range(24)"),
-    (STEP, STEP + "    if step == 12:\n        model[0].weight.data *= 12\n        model[2].weight.data *= 12\n"),
+    ("for _ in range(24)", "for step in range(40)"),
+    (STEP, STEP + "    if step == 12:\n        model[0].weight.data *= 40\n        model[2].weight.data *= 40\n"),
 )
 OUTPUT = """
 import torch
@@ -164,7 +164,7 @@ CASES = [
         OUTPUT,
         ("nn.Linear(64, 4), nn.Tanh())", "nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 4))"),
     ),
-    Case("ACT002", "saturated from the first steps on", LATE),
+    pair("ACT002", "saturated from the first steps on", LATE, ("step == 12", "step == 0")),
     pair("ACT003", "While a head that starts at zero still is zero", ZERO_HEAD, ("lr=0.1", "lr=0.0")),
     pair(
         "ACT003",

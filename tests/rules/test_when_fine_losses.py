@@ -77,6 +77,13 @@ RARE = changed(
     ("start + 8", "start + 32"),
 )
 
+BALANCED = changed(
+    SICK["LOS014"],
+    ("nn.Linear(60, 8), nn.Linear(4, 60)", "nn.Linear(400, 8), nn.Linear(4, 400)"),
+    ("torch.randn(64, 60)", "torch.randn(64, 400)"),
+    ("error + divergence", "error + 0.15 * divergence"),
+)
+
 CASES = [
     pair(
         "LOS001",
@@ -132,7 +139,7 @@ CASES = [
         ("\n    loss = loss + size / size.detach()", ""),
     ),
     pair("LOS012", "classes that were not seen", RARE, (", ignore_index=0", "")),
-    healed("LOS014", "A small factor before the sum", ("error + divergence", "error + 0.05 * divergence")),
+    pair("LOS014", "A small factor before the sum", BALANCED, ("0.15 * divergence", "divergence")),
     healed(
         "LOS014",
         "a sum over parameters",

@@ -40,6 +40,31 @@ for _ in range(8):
     nn.functional.cross_entropy(model(x), y).backward()
     optimizer.step()
 """
+TIME_FIRST = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.last = nn.GRU(6, 8), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.last(self.rnn(x)[0])
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+for _ in range(8):
+    x = torch.randn(5, 16, 6)
+    y = (x[..., 0] > 0).long()
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(x).flatten(0, 1), y.flatten()).backward()
+    optimizer.step()
+"""
 CONTRAST = """
 import torch
 from torch import nn
@@ -139,6 +164,7 @@ CASES = [
         (".sum(0)", ".sum(1)"),
         answer="undecided",
     ),
+    Case("SHP002", "(time first)", TIME_FIRST, answer="undecided"),
     Case("SHP002", "that compare samples on purpose", CONTRAST, answer="undecided"),
     Case("SHP002", "that normalize by the batch", BY_THE_BATCH, answer="undecided"),
     Case("SHP002", "one fixed set of rows in every step", GRAPH),

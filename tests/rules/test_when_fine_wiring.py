@@ -109,7 +109,7 @@ WARM = changed(
     CLASSIFIER,
     (
         "for start in range(0, 80, 8)",
-        "warm = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: float(n >= 6))\nfor start in range(0, 80, 8)",
+        "warm = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda n: float(n >= 15))\nfor start in 3 * list(range(0, 80, 8))",
     ),
     (STEP, STEP + "    warm.step()\n"),
 )

@@ -66,7 +66,7 @@ def params(cases: Iterable[Case]) -> list[object]:
 
 
 def _expected(case: Case) -> tuple[pytest.MarkDecorator, ...]:
-    return (pytest.mark.xfail(strict=True, reason=case.fails),) if case.fails else ()
+    return (pytest.mark.xfail(strict=True, raises=AssertionError, reason=case.fails),) if case.fails else ()
 
 
 def check(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

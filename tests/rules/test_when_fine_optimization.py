@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rules.when_fine import HEALTHY, SICK, Case, check, healed, pair, params
-from torchclinic.rules.specimens import CLASSIFIER, RATED, REGRESSION, changed
+from torchclinic.rules.specimens import RATED, REGRESSION, changed
 
 STEP = "    optimizer.step()\n"
 NO_FALL = changed(

@@ -84,6 +84,7 @@ class OperationTap(Tap):
 
     def _made(self, name: str, func: Any, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], grad: bool) -> None:
         flow, step, where = self.state.flow, self.clock.step, self.state.models.where()
+        args, kwargs = _by_place(args, kwargs) if kwargs else (args, kwargs)
         if isinstance(result, Tensor):
             node = make_node(flow, name, args, kwargs, result, step, where, self.state.models.built())
             self._describe(name, node, func, args, kwargs)
@@ -120,3 +121,9 @@ class OperationTap(Tap):
         forward = self.state.models.open
         if forward is not None and not any(layer.path == node.where for layer in forward.layers):
             forward.layers.append(LayerPass(node.where, "dropout", True, probability=float(probability)))
+
+
+def _by_place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """`torch.mul(input=a, other=b)` as `torch.mul(a, b)`."""
+    named = [kwargs[name] for name in ("input", "other") if name in kwargs]
+    return (*args, *named), {name: value for name, value in kwargs.items() if name not in ("input", "other")}

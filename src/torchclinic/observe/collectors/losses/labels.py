@@ -39,7 +39,7 @@ class LabelStreams(Collector):
 
     def loss_called(self, event: LossCalled) -> None:
         name, bound, prediction, target = event.function, event.bound, event.prediction, event.target
-        plain = event.training and is_plain(prediction) and is_plain(target)
+        plain = event.training and is_plain(prediction) and is_plain(target) and target.dim() > 0
         if not plain or prediction.shape[:1] != target.shape[:1]:
             return
         if name in LABEL_LOSSES and target.dim() == 1 and prediction.dim() == 2:

@@ -26,10 +26,10 @@ class Node:
     __slots__ = (
         "built",
         "cuts",
+        "entered",
         "grad_name",
         "inserted_axis",
         "line",
-        "maximum",
         "numel",
         "op",
         "parents",
@@ -42,7 +42,6 @@ class Node:
         "step",
         "used",
         "where",
-        "zero",
     )
 
     def __init__(self, op: str, line: str, where: str, step: int, parents: tuple["Node", ...], tensor: Tensor) -> None:
@@ -55,10 +54,9 @@ class Node:
         self.shape = tuple(tensor.shape) if not is_lazy(tensor) else ()
         self.requires_grad = tensor.requires_grad
         self.used = False  # a backward pass started at or below it
+        self.entered = False  # ... or its value alone entered what the pass started from
         self.root_step: int | None = None
         self.cuts: list[tuple[str, str]] = []  # numpy, item, tolist ... taken from it
-        self.maximum: float | None = None
-        self.zero: float | None = None
         self.scale = 0.0  # the probability of a dropout; the number by which a scalar is multiplied
         self.inserted_axis = op == "unsqueeze"
         self.reflected = False  # called as `1 - x`, `1 / x` or `2 ** x`: the number came first
@@ -127,6 +125,15 @@ class Dataflow:
             if not node.used:
                 node.used = True
                 stack += [parent for parent in node.parents if parent.requires_grad]
+
+    def mark_entered(self, root: Node) -> None:
+        """Whatever the value of `root` was computed from, with gradients or without."""
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            if not node.entered:
+                node.entered = True
+                stack += node.parents
 
 
 def make_node(

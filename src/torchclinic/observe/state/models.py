@@ -122,7 +122,8 @@ class Models:
         """What the forwards of the window were for; `stepped`: parameters of optimizers that have stepped."""
         owned = set(stepped)
         for forward, nodes, track in self.outputs.values():
-            forward.feeds_backward = forward.feeds_backward or any(node.used for node in nodes)
+            feeds = any(node.used or (node.entered and not forward.with_grad) for node in nodes)
+            forward.feeds_backward = forward.feeds_backward or feeds
             forward.trained = forward.trained or not owned.isdisjoint(track.parameter_names)
         if len(self.forwards) > MOST_FORWARDS:
             del self.forwards[MOST_FORWARDS // 4 : 3 * MOST_FORWARDS // 4]

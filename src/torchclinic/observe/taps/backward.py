@@ -145,6 +145,7 @@ class BackwardTap(Tap):
         if node is not None:
             node.root_step = self.clock.step
             flow.mark_used(node)
+            flow.mark_entered(node)
         self.state.models.attach()
         roots = self.state.losses.roots
         roots[-1] = (self.clock.step, record.root_line, weakref.ref(root))

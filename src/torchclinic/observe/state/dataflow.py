@@ -27,7 +27,6 @@ class Node:
         "built",
         "cuts",
         "entered",
-        "grad_name",
         "inserted_axis",
         "line",
         "numel",
@@ -36,7 +35,6 @@ class Node:
         "reflected",
         "requires_grad",
         "root_step",
-        "rows",
         "scale",
         "shape",
         "step",
@@ -60,7 +58,6 @@ class Node:
         self.scale = 0.0  # the probability of a dropout; the number by which a scalar is multiplied
         self.inserted_axis = op == "unsqueeze"
         self.reflected = False  # called as `1 - x`, `1 / x` or `2 ** x`: the number came first
-        self.grad_name = ""
 
     def origin(self) -> str:
         """The line to look at: where the module was made if it is one of torch's, else where the operation ran."""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torchclinic.script.frames import hushed
 
 MOST_PARAMETERS = 30_000_000
 MOST_MODELS = 4  # that are probed
+_order = count()
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -41,7 +43,7 @@ class Probe(Collector):
             clock.quiet = False
 
     def fail(self, reason: str) -> None:
-        self._failure = ProbeFailure(reason, self.state.clock.step)
+        self._failure = ProbeFailure(reason, next(_order))
 
     def records(self) -> Iterator[object]:
         if self._failure is not None:

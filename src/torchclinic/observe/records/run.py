@@ -28,7 +28,7 @@ class ProbeFailure(Record):
     """No extra pass could be made through a model."""
 
     reason: str
-    step: int
+    order: int  # later failures have higher ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +89,4 @@ class RunRecord:
     def probe_reason(self) -> str:
         """Why no probe was made; the latest."""
         failures = self.of(ProbeFailure)
-        return max(failures, key=lambda failure: failure.step).reason if failures else ""
+        return max(failures, key=lambda failure: failure.order).reason if failures else ""

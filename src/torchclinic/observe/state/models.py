@@ -1,6 +1,7 @@
 """The models of the run, the modules that run now, and the forwards so far."""
 
 from collections.abc import Iterable
+from itertools import count
 
 from torch import Tensor, nn
 
@@ -20,6 +21,7 @@ class Models:
     def __init__(self, clock: Clock, flow: Dataflow, origins: Origins) -> None:
         self._clock, self._flow, self._origins = clock, flow, origins
         self.tracks: dict[int, ModelTrack] = {}
+        self._indices = count()  # a model that is gone keeps its own
         self.known: set[int] = set()  # modules of all models, and loss modules; a call of others is looked at
         self.stack: list[tuple[str, nn.Module]] = []
         self.open: ForwardPass | None = None
@@ -54,7 +56,7 @@ class Models:
     def track(self, model: nn.Module) -> ModelTrack:
         track = self.tracks.get(id(model))
         if track is None or track.ref() is not model:
-            track = self.tracks[id(model)] = ModelTrack(model, len(self.tracks))
+            track = self.tracks[id(model)] = ModelTrack(model, next(self._indices))
         return track
 
     def name_of(self, parameter: Tensor) -> str:

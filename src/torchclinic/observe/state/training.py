@@ -25,7 +25,7 @@ class Training:
         self.parameters: dict[int, ParameterTrack] = {}
         self.inside_step = 0  # how many steps run, one within another
         self.loads = 0  # state dicts that were loaded
-        self._kept: dict[int, tuple[list[Tensor], list[Tensor]]] = {}  # optimizer -> values before its step, parameters
+        self._kept: dict[OptimizerTrack, tuple[list[Tensor], list[Tensor]]] = {}  # values before its step, parameters
 
     def track(self, tensor: Tensor) -> ParameterTrack:
         track = self.parameters.get(id(tensor))
@@ -187,7 +187,7 @@ class Training:
         pairs = list(zip(dense, nonzero([p.grad for p in dense]), strict=True))
         live = [p.detach() for p, size in pairs if size > 0]
         if sum(p.numel() for p in live) <= MOST_ELEMENTS:
-            self._kept[id(track)] = [p.clone() for p in live], live
+            self._kept[track] = [p.clone() for p in live], live
         return pairs
 
     def _reached_late(self, track: OptimizerTrack) -> None:
@@ -201,7 +201,7 @@ class Training:
 
     def kept(self, track: OptimizerTrack) -> tuple[list[Tensor], list[Tensor]]:
         """Values before the step that was just taken, and the parameters themselves; empty where it was not looked at."""
-        return self._kept.pop(id(track), ([], []))
+        return self._kept.pop(track, ([], []))
 
     def step_ended(self, track: OptimizerTrack) -> None:
         full = self._clock.full

@@ -54,13 +54,13 @@ class ClippingTap(Tap):
                 foreign = next((t for t in tensors if isinstance(t, Tensor) and t.grad_fn is not None), None)
                 dense = _gradients(tensors) if self.clock.full and foreign is None else []
                 before = length(dense)
-            result = original(tensors, *args, **kwargs)
-            with self.own.work():
-                limit = float(args[0] if args else next((kwargs[k] for k in _LIMITS if k in kwargs), 0.0))
-                sizes = (before, length(dense)) if dense else (0.0, 0.0)
-                scaled = self.state.scaling.factor
-                self.tell(GradientsClipped(original.__name__, tensors, limit, user_line(), foreign, *sizes, scaled))
-            return result
+            try:
+                return original(tensors, *args, **kwargs)
+            finally:  # a clip that raises, for a gradient that is not finite, was one too
+                with self.own.work():
+                    limit = float(args[0] if args else next((kwargs[k] for k in _LIMITS if k in kwargs), 0.0))
+                    sizes, scaled = (before, length(dense)) if dense else (0.0, 0.0), self.state.scaling.factor
+                    self.tell(GradientsClipped(original.__name__, tensors, limit, user_line(), foreign, *sizes, scaled))
 
         return clip
 

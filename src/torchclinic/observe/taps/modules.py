@@ -39,7 +39,7 @@ class ModuleTap(Tap):
                 if not (fast.on and (key in fast.modules or fast.takes(module))) and not clock.full:
                     if clock.waiting or key in tracks:
                         self.wiring.schedule.model_called(module)
-                    elif key not in known:
+                    elif key not in known and not clock.stopped:
                         self._unknown(module)
                 if clock.full:
                     return self._call(original, module, args, kwargs)

@@ -20,11 +20,9 @@ MOST_STREAMS = 20
 
 
 class Drawn(NamedTuple):
-    """Labels that a loader gave; they count if a step follows."""
+    """The labels of a batch that a loader gave; they count if a step follows."""
 
-    line: str
-    labels: Tensor
-    step: int
+    batch: LabelBatch
     steps_total: int
 
 
@@ -92,27 +90,25 @@ class LabelStreams(Collector):
     # -- between observed steps -------------------------------------------------------------------------------------
 
     def batch_drawn(self, event: BatchDrawn) -> None:
-        """A loader gave a pair whose second part may be labels."""
+        """A loader gave a pair whose second part may be labels; they are counted now, before the script changes them."""
         if not event.sampled:
             return
         self._settle()
-        labels = _labels_of(event.batch)
-        if labels is not None:
-            clock = self.state.clock
-            self._drawn = Drawn(event.built or event.line, labels, clock.step, clock.steps_total)
+        labels, clock = _labels_of(event.batch), self.state.clock
+        if labels is None or labels.amin() < 0 or labels.amax() >= MOST_CLASSES:
+            return
+        counts = tuple(torch.bincount(labels).tolist())
+        ascending, line = bool((labels[1:] >= labels[:-1]).all()), event.built or event.line
+        batch = LabelBatch(clock.step, line, len(counts), counts, (), (), ascending, weighted=False)
+        self._drawn = Drawn(batch, clock.steps_total)
 
     def _settle(self) -> None:
         """What was drawn last counts if an optimizer has stepped since."""
         drawn, self._drawn = self._drawn, None
-        if drawn is None or drawn.steps_total == self.state.clock.steps_total:
-            return
-        stream = self._loaded.setdefault(drawn.line, LabelStream(drawn.line, loader=True))
-        low, high = drawn.labels.aminmax()
-        if low < 0 or high >= MOST_CLASSES or len(stream.batches) >= MOST_BATCHES:
-            return
-        counts = tuple(torch.bincount(drawn.labels).tolist())
-        ascending = bool((drawn.labels[1:] >= drawn.labels[:-1]).all())
-        stream.batches.append(LabelBatch(drawn.step, drawn.line, len(counts), counts, (), (), ascending, weighted=False))
+        if drawn is not None and drawn.steps_total < self.state.clock.steps_total:
+            stream = self._loaded.setdefault(drawn.batch.line, LabelStream(drawn.batch.line, loader=True))
+            if len(stream.batches) < MOST_BATCHES:
+                stream.batches.append(drawn.batch)
 
     def records(self) -> Iterator[LabelStream]:
         if self._drawn is not None and self._drawn.steps_total < self.state.clock.steps_total:

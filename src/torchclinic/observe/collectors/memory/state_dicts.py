@@ -53,7 +53,8 @@ class Checkpoints(Collector):
     def state_dict_loaded(self, event: StateDictLoaded) -> None:
         module, state, expected = event.module, event.state, event.expected
         missing = tuple(key for key in expected if key not in state)
-        unexpected = tuple(key for key in state if key not in expected)
+        own = set(expected)
+        unexpected = tuple(key for key in state if key not in own)
         matched = len(expected) - len(missing)
         record = LoadRecord(
             user_line(),

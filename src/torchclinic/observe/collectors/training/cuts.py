@@ -9,9 +9,9 @@ from torchclinic.vocabulary import LEAVES_TORCH
 _CUTTING = LEAVES_TORCH | {"max", "round", "long", "int", "tensor", "as_tensor"}
 
 
-def find_cuts(state: State, known: dict[int, tuple[str, str]]) -> None:
+def find_cuts(state: State, known: dict[ParameterTrack, tuple[str, str]]) -> None:
     """For owned parameters that no backward reached although their module ran: operation and line, into `known`."""
-    tracks = [track for track in state.training.parameters.values() if track.key not in known and _misses(track)]
+    tracks = [track for track in state.training.parameters.values() if track not in known and _misses(track)]
     draws = list(draws_in(state.flow.created)) if any(map(_misses, state.training.parameters.values())) else []
     for track in tracks:
         owners = (m.owner_of.get(track.key, (0, ""))[0] for m in state.models.tracks.values())
@@ -21,11 +21,11 @@ def find_cuts(state: State, known: dict[int, tuple[str, str]]) -> None:
             continue
         drawn = next((d for d in draws if any(_descends(parameter, node) for parameter in d.parameters)), None)
         if not node.requires_grad:
-            known[track.key] = "no_grad", node.line
+            known[track] = "no_grad", node.line
         elif drawn is not None:
-            known[track.key] = "sample", drawn.node.line
+            known[track] = "sample", drawn.node.line
         elif (cut := _cut_after(node, state.flow.created)) is not None:
-            known[track.key] = cut.op, cut.line
+            known[track] = cut.op, cut.line
 
 
 def _cut_after(node: Node, created: list[Node]) -> Node | None:

@@ -11,7 +11,7 @@ from torchclinic.observe.state.tracks import ParameterTrack, refresh
 
 class Parameters(Collector):
     def prepare(self) -> None:
-        self._cuts: dict[int, tuple[str, str]] = {}  # parameter -> operation, line
+        self._cuts: dict[ParameterTrack, tuple[str, str]] = {}  # operation, line
 
     def window_ended(self, event: WindowEnded) -> None:
         find_cuts(self.state, self._cuts)
@@ -30,7 +30,7 @@ class Parameters(Collector):
         stepping = [t for t in training.optimizers.values() if t.index in track.owners and t.steps > 0]
         siblings = next((m.siblings[owner[0]] for m in models.tracks.values() if owner[0] in m.siblings), ())
         name = models.prefix(model) + model.parameter_names[key] if model is not None else track.user_name
-        cut, cut_line = self._cuts.get(key, ("", ""))
+        cut, cut_line = self._cuts.get(track, ("", ""))
         return ParameterRecord(
             name=name or "(unnamed)",
             module=name.rpartition(".")[0],

@@ -1,0 +1,3 @@
+"""NumPy itself."""
+
+from numpy import *  # noqa: F403

@@ -1,0 +1,1 @@
+"""The few functions of scikit-learn that the programs call."""

@@ -1,0 +1,1 @@
+"""Only what reads MNIST in batches."""

@@ -1,0 +1,15 @@
+"""Shows and writes nothing."""
+
+from typing import Any
+
+from absorbing import Absorbing, nothing
+
+
+class Visdom(Absorbing):
+    """Shows nothing."""
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return nothing

@@ -79,6 +79,20 @@ with torch.no_grad():
     accuracy = (other(x).argmax(1) == y).float().mean()
 """
 )
+UNREAD = (
+    changed(DROPS, ("nn.ReLU()", "nn.BatchNorm1d(8), nn.ReLU()"))
+    + """
+with torch.no_grad():
+    model(x)
+"""
+)
+PICTURES = (
+    GENERATOR
+    + """
+with torch.no_grad():
+    pictures = make(torch.randn(9, 4)).clamp(0, 1)
+"""
+)
 MONTE_CARLO = (
     DROPS
     + """
@@ -169,9 +183,14 @@ CASES = [
     Case("MOD002", "whose output enters a loss", TEACHER),
     Case("MOD002", "activation checkpointing", CHECKPOINTED),
     pair(
-        "MOD002", "`update_bn`", MEASURED, ("torch.optim.swa_utils.update_bn([x[:40], x[40:]], model)", "torch.no_grad()(model)(x)")
+        "MOD002",
+        "`update_bn`",
+        MEASURED,
+        ("torch.optim.swa_utils.update_bn([x[:40], x[40:]], model)", "torch.no_grad()(model)(x).argmax(1)"),
     ),
     pair("MOD002", "a model that no optimizer trains", UNTRAINED, ("other(x)", "model(x)")),
+    pair("MOD002", "a forward whose output nobody reads", UNREAD, ("    model(x)", "    model(x).argmax(1)")),
+    pair("MOD002", "pictures of a generator", PICTURES, ("judge(make(torch.randn(16, 4))", "judge(real - real.mean(0)")),
     pair("MOD002", "three or more forwards of one tensor in a row", MONTE_CARLO, ("range(5)", "range(2)")),
     pair("MOD002", "only the dropout modules in train mode", DROPOUT_ONLY, ("model.eval()\nmodel[3].train()\n", "")),
     Case("MOD003", "sampling in a variational model", LATENT, answer="undecided"),

@@ -1,4 +1,4 @@
-"""Writes the data files that a program looks for: `python prepare.py KIND PATH` with kind text, cora, images, bins, binary or processed."""
+"""Writes the data files that a program looks for: `python prepare.py KIND PATH`; kinds: see the end."""
 
 import io
 import os

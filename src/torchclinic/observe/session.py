@@ -106,6 +106,7 @@ class Session:
         self.budget.stop()
         for tap in self.taps:
             tap.close()
+        self.state.purposes.settle(ended=self.finished)
         with self.own.work():
             self.bus.tell(ObservationEnds())
 

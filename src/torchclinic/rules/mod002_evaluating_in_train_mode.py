@@ -1,14 +1,17 @@
 """A model is evaluated in train mode.
 
 ## What it means
-A forward without gradients, whose result no loss is made of, still drops units or normalizes by its own batch: the
-reported accuracy is that of a damaged network, and BatchNorm's running statistics take up the evaluation data.
+A forward that no backward pass goes through, and whose result no loss is made of, still drops units or normalizes by
+its own batch: the reported accuracy is that of a damaged network, and BatchNorm's running statistics take up the
+evaluation data.
 ## Evidence
-The dropout and BatchNorm layers that were active in a forward under `no_grad` of a model that is trained.
+The dropout and BatchNorm layers that were active in such a forward of a model that is trained: one under
+`no_grad`, or one whose graph was freed, or outlived the script, without a backward pass.
 ## When this is fine
 A generator or a teacher under `no_grad` whose output enters a loss; activation checkpointing; `update_bn`; a model that
-no optimizer trains. Monte-Carlo dropout on purpose: three or more forwards of one tensor in a row, or only the dropout
-modules in train mode.
+no optimizer trains; a forward whose output nobody reads, as for new running statistics; pictures of a generator, whose
+outputs go into another model in training. Monte-Carlo dropout on purpose: three or more forwards of one tensor in a
+row, or only the dropout modules in train mode.
 ## Fix
 `model.eval()` before evaluating, `model.train()` after.
 ## References
@@ -28,7 +31,9 @@ correct = mode_before("eval")
 
 
 def check(forward: ForwardPass) -> Iterator[Finding]:
-    if forward.with_grad or forward.recomputed or not forward.trained or forward.feeds_backward or not forward.training:
+    if not forward.evaluated or forward.recomputed or not forward.trained or forward.feeds_backward or not forward.training:
+        return
+    if not forward.read or forward.shown:
         return
     counted = ("batchnorm",) if forward.sampled else ("batchnorm", "dropout")
     layers = [layer for layer in forward.layers if layer.active and layer.kind in counted]
@@ -37,7 +42,8 @@ def check(forward: ForwardPass) -> Iterator[Finding]:
         return
     kinds = ", ".join(sorted({layer.kind for layer in active}))
     yield RULE.finding(
-        f"{forward.model} is evaluated in train mode: {len(active)} layers ({kinds}) are active in a forward without gradients.",
+        f"{forward.model} is evaluated in train mode: {len(active)} layers ({kinds}) are active in a forward "
+        "that nothing is learnt from.",
         where=active[0].path,
         line=forward.line,
         step=forward.step,

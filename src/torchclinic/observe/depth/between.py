@@ -3,6 +3,7 @@
 While `on`, a call that is found in here is dealt with at once; whatever else happens goes the ordinary way.
 """
 
+import sys
 from threading import get_ident
 from time import perf_counter
 
@@ -14,6 +15,7 @@ from torchclinic.observe.depth.budget import Budget
 from torchclinic.observe.own import unwatched
 from torchclinic.observe.state.clock import Depth
 from torchclinic.observe.state.model_track import ModelTrack
+from torchclinic.observe.state.purposes import call_site
 from torchclinic.observe.state.ranks import replicas
 from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import OptimizerTrack
@@ -32,6 +34,7 @@ class Between:
         self.optimizers: dict[int, OptimizerTrack] = {}
         self.models: dict[int, ModelTrack] = {}
         self.modules: set[int] = set()  # within them
+        self.callers = state.models.callers
         self._steps = 0  # that the budget was not told of
         self._most = 1  # of them
         self._thread = get_ident()
@@ -59,13 +62,22 @@ class Between:
         """Whether the calls of a model are counted here."""
         return self.on and id(model) in self.models
 
+    def passes(self, key: int) -> bool:
+        """Whether a part of a model is called by what calls parts of models."""
+        return key in self.modules and id(sys._getframe(2).f_code) in self.callers
+
     def takes(self, model: nn.Module) -> bool:
         """Whether a model is called for training as it was before; every sixteenth call is looked at more closely."""
         track = self.models.get(id(model))
         if track is None or track.training != model.training or not torch.is_grad_enabled() or track.ref() is not model:
             return False
+        if call_site(2, model.training) not in track.sites:
+            return False
         track.calls_between = (track.calls_between + 1) % CALLS
-        return track.calls_between > 0
+        if not track.calls_between or track.exhausted(self._clock.backwards):
+            return False
+        track.repeat(self._clock.backwards)
+        return True
 
     def cleared(self, owner: object) -> bool:
         track = self.optimizers.get(id(owner))

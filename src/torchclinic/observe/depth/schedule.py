@@ -12,7 +12,7 @@ from torchclinic.observe.depth.budget import Budget
 from torchclinic.observe.events import ChainsForgotten, StepSeen, WindowEnded
 from torchclinic.observe.own import Own
 from torchclinic.observe.state.clock import Depth
-from torchclinic.observe.state.model_track import SAMPLES
+from torchclinic.observe.state.model_track import SAMPLES, ModelTrack, Site
 from torchclinic.observe.state.state import State
 from torchclinic.observe.state.tracks import refresh
 from torchclinic.observe.statistics.sampler import Sampler
@@ -123,7 +123,7 @@ class Schedule:
         self._early_until = self._clock.step + steps
         self._early_backwards = self._clock.backwards + EARLY_BACKWARDS
 
-    def model_called(self, model: nn.Module) -> None:
+    def model_called(self, model: nn.Module, site: Site) -> None:
         """A model is called while nothing is looked at: start, or look at a new phase."""
         clock, track = self._clock, self._state.models.tracks.get(id(model))
         if track is not None:
@@ -133,7 +133,7 @@ class Schedule:
         if clock.waiting:
             if next(model.parameters(), None) is not None:
                 self.activate()
-        elif not torch.is_grad_enabled():
+        elif self._evaluates(track, site):
             self._count_evaluation()
             later = clock.evaluations & (clock.evaluations - 1) == 0 and self._budget.allows()
             if clock.evaluation_forwards <= EVALUATION_FORWARDS and (clock.evaluations in EVALUATIONS or later):
@@ -166,14 +166,18 @@ class Schedule:
         self._look_until(RELOOK_STEPS)
         return True
 
-    def model_begins(self, model: nn.Module) -> None:
+    def model_begins(self, model: nn.Module, site: Site) -> None:
         """A model is called while everything is looked at: a long evaluation is not followed to its end."""
-        if torch.is_grad_enabled():
+        if not self._evaluates(self._state.models.tracks.get(id(model)), site):
             return
         self._count_evaluation()
         most = EVALUATION_FORWARDS + (SAMPLES if model.training else 0)
-        if self._clock.evaluation_forwards > most and not self._state.models.pending:
+        if self._clock.evaluation_forwards > most and not any(forward.to_train for forward in self._state.models.pending):
             self.deactivate()
+
+    def _evaluates(self, track: ModelTrack | None, site: Site) -> bool:
+        """Whether a model is called without gradients, or where no training forward was."""
+        return not torch.is_grad_enabled() or track is None or self._state.purposes.is_apart(track, site)
 
     def _count_evaluation(self) -> None:
         self._clock.evaluations += self._clock.evaluation_forwards == 0

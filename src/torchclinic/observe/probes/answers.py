@@ -38,7 +38,7 @@ class Answers(Probe):
 
     def model_runs(self, event: ModelRuns) -> None:
         model, track, args, kwargs = event.model, event.track, event.args, event.kwargs
-        if event.forward.with_grad and not unsuitable(model, track, args, kwargs):
+        if event.forward.to_train and not unsuitable(model, track, args, kwargs):
             self.attempt(lambda: self._look(model, track, args, kwargs))
 
     def _look(self, model: nn.Module, track: ModelTrack, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

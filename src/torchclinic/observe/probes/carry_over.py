@@ -15,7 +15,7 @@ from torchclinic.instruments.values import is_plain, tensors_in
 from torchclinic.observe.events import DecisionsCompared, DirectionNoted, EvaluationRuns, LabelsNoted
 from torchclinic.observe.probe import Probe
 from torchclinic.observe.probes.eval_pass import outputs_of
-from torchclinic.observe.records import Agreement, CarryOver, LabelBatch, LabelStream, LossDirection
+from torchclinic.observe.records import Agreement, CarryOver, ForwardPass, LabelBatch, LabelStream, LossDirection
 from torchclinic.observe.state.kept import KeptBatch
 from torchclinic.observe.state.model_track import ModelTrack
 from torchclinic.vocabulary import LABEL_LOSSES
@@ -30,6 +30,7 @@ EARLY = 10  # steps, all of them observed: rows that are new in them have not be
 class CarryOvers(Probe):
     def prepare(self) -> None:
         self._phases: dict[tuple[int, int], CarryOver] = {}  # by model and evaluation
+        self._forwards: dict[tuple[int, int], ForwardPass] = {}  # that began them
         self._streams: dict[int, LabelStream] = {}
         self._first: list[LabelBatch] = []  # of rows that were new in the first steps
         self._directions: list[LossDirection] = []
@@ -44,9 +45,9 @@ class CarryOvers(Probe):
 
     def evaluation_runs(self, event: EvaluationRuns) -> None:
         """What does the model make of a batch it was trained on, in the mode it is in?"""
-        self.attempt(lambda: self._evaluate(event.model, event.track, event.kept, event.arguments, event.forward.line))
+        self.attempt(lambda: self._evaluate(event.model, event.track, event.kept, event.arguments, event.forward))
 
-    def _evaluate(self, model: nn.Module, track: ModelTrack, kept: KeptBatch, args: Any, line: str) -> None:
+    def _evaluate(self, model: nn.Module, track: ModelTrack, kept: KeptBatch, args: Any, forward: ForwardPass) -> None:
         key = (track.index, self.state.clock.evaluations)
         inputs, evaluated = _first(kept.args, kept.kwargs), _first(args)
         if kept.target is None or inputs is None or evaluated is None or len(self._phases) >= MOST_PHASES:
@@ -58,16 +59,17 @@ class CarryOvers(Probe):
         if decided is not None:
             seen = Agreement(*(float(value) for value in agreement(*decided)))
             unlike = _unlike(inputs, evaluated)
-            record = CarryOver(type(model).__name__, line, self.state.clock.step, seen, coded=_coded(inputs), unlike=unlike)
+            record = CarryOver(type(model).__name__, forward.line, self.state.clock.step, seen, coded=_coded(inputs), unlike=unlike)
             record.early = self._early()
             self._phases[key] = record
+            self._forwards[key] = forward
 
     def decisions_compared(self, event: DecisionsCompared) -> None:
         guess, labels = event.guess, event.labels
         ancestors = {id(other) for other in event.node.ancestors()}
         for forward, nodes, track in self.state.models.outputs.values():
             record = self._phases.get((track.index, self.state.clock.evaluations))
-            if record is None or forward.with_grad or not nodes or id(nodes[0]) not in ancestors:
+            if record is None or forward.to_train or not nodes or id(nodes[0]) not in ancestors:
                 continue
             if nodes[0].shape[:1] == (guess.numel(),):
                 part = record.seen if forward.known else record.unseen
@@ -85,7 +87,7 @@ class CarryOvers(Probe):
 
     def records(self) -> Iterator[object]:
         yield from super().records()
-        phases = [record for record in self._phases.values() if record.unseen.rows]
+        phases = [record for key, record in self._phases.items() if record.unseen.rows and self._forwards[key].evaluated]
         for record in phases:
             alike = [other.unseen for other in phases if other.model == record.model]
             best = max(unseen.kappa / unseen.error(0.0) for unseen in alike)

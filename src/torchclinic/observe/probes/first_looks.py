@@ -29,7 +29,7 @@ class FirstLooks(Probe):
         model, track, args, kwargs = event.model, event.track, event.args, event.kwargs
         step = self.state.clock.step
         key = (track.index, step >= LATER_STEP)
-        if not event.forward.with_grad or key in self._done or 0 < step < LATER_STEP or track.index >= MOST_MODELS:
+        if not event.forward.to_train or key in self._done or 0 < step < LATER_STEP or track.index >= MOST_MODELS:
             return
         if self.state.training.owned().isdisjoint(track.parameter_names):
             return

@@ -7,7 +7,7 @@ from torch import nn
 from torchclinic.observe.events import EvaluationRuns
 from torchclinic.observe.probe import Probe
 from torchclinic.observe.probes.mode_gap import mode_gap, normalizations
-from torchclinic.observe.records import ModeGap
+from torchclinic.observe.records import ForwardPass, ModeGap
 from torchclinic.observe.state.kept import KeptBatch
 from torchclinic.observe.state.model_track import ModelTrack
 
@@ -18,13 +18,13 @@ class ModeGaps(Probe):
 
     def evaluation_runs(self, event: EvaluationRuns) -> None:
         if event.forward.evaluating() and normalizations(event.model):
-            self.attempt(lambda: self._gap(event.model, event.track, event.kept, event.forward.line))
+            self.attempt(lambda: self._gap(event.model, event.track, event.kept, event.forward))
 
-    def _gap(self, model: nn.Module, track: ModelTrack, kept: KeptBatch, line: str) -> None:
+    def _gap(self, model: nn.Module, track: ModelTrack, kept: KeptBatch, forward: ForwardPass) -> None:
         gap = mode_gap(model, track, kept, self.state.clock.step)
         if gap is not None:
-            gap.line = self.state.origins.line(model.get_submodule(gap.example)) or line
-            self._gaps[track.index] = gap
+            gap.line = self.state.origins.line(model.get_submodule(gap.example)) or forward.line
+            self.state.purposes.if_evaluated(forward, lambda: self._gaps.__setitem__(track.index, gap))
 
     def records(self) -> Iterator[object]:
         yield from super().records()

@@ -16,7 +16,7 @@ class KeptBatches(Probe):
 
     def model_ends(self, event: ModelEnds) -> None:
         forward, track = event.forward, event.track
-        if not forward.with_grad or forward.recomputed:
+        if not forward.to_train or forward.recomputed:
             return
         self._latest = None
         if track.index < MOST_MODELS and not unsuitable(event.model, track, event.args, event.kwargs):
@@ -34,7 +34,7 @@ class KeptBatches(Probe):
     def model_runs(self, event: ModelRuns) -> None:
         """Once in each evaluation."""
         kept, evaluation = self._kept.get(event.track.index), self.state.clock.evaluations
-        if event.forward.with_grad or kept is None or self._evaluated.get(event.track.index) == evaluation:
+        if event.forward.to_train or kept is None or self._evaluated.get(event.track.index) == evaluation:
             return
         self._evaluated[event.track.index] = evaluation
         arguments: tuple[Any, ...] = (event.args, event.kwargs)

@@ -161,3 +161,8 @@ class FedInputs(Record, absence=Absence.IN_TRAINING):
     step: int = 0
     training: list[tuple[float, float]] = field(default_factory=list)
     evaluation: list[tuple[float, float]] = field(default_factory=list)
+
+    def evaluated(self, line: str, step: int, numbers: list[float]) -> None:
+        if not self.line:
+            self.line, self.step = line, step
+        self.evaluation.append((numbers[0], numbers[1]))

@@ -41,9 +41,25 @@ class ForwardPass(Record, absence="no model was called"):
     input_finite: bool = True
     known: bool = False  # without gradients, and some of its rows were seen in a training forward
     made_input: bool = False  # its input requires a gradient: what made it can learn from this forward
+    apart: bool = False  # with gradients, called where no forward that trains was called, or in another mode
+    unreached: bool = False  # with gradients, and its graph was freed, or the script ended, without a backward pass through it
+    read: bool = True  # something was computed from its output, as far as is known
+    fed: bool = False  # its output went into another model
+    shown: bool = False  # it did not, though in training it does: what a generator makes is looked at
+    entered: bool = False  # a backward pass started from a number that depends on its output, with or without gradients
+
+    @property
+    def to_train(self) -> bool:
+        """Whether it looks as if it trains, when it begins."""
+        return self.with_grad and not self.apart
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether it did not train, as far as is known."""
+        return not self.with_grad or (self.unreached and not self.entered)
 
     def evaluating(self) -> bool:
-        return not self.with_grad and not self.training and not self.recomputed
+        return not self.to_train and not self.training and not self.recomputed
 
 
 @dataclass(slots=True)

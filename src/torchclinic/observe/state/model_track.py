@@ -8,6 +8,7 @@ from torch.nn.parameter import is_lazy
 from torchclinic.observe.records import BatchRun, ForwardPass
 from torchclinic.script.lines import user_name
 
+Site = tuple[int, int, int, int, bool]  # two callers, by code and instruction, and the model's mode
 SAMPLES = 3  # forwards of one tensor that are no accident; a loss and an accuracy make two
 
 
@@ -18,6 +19,11 @@ class ModelTrack:
         self.kind = type(model).__name__
         self.variable = user_name(model, 4)
         self.calls = 0
+        self.sites: set[Site] = set()  # where forwards that train are called
+        self.feeds = False  # what it makes in training goes into another model
+        self.most_repeats = 1  # of them between two backward passes
+        self.repeats = 0  # calls since the latest backward pass, which was this one
+        self.repeated_at = -1
         self.training: bool | None = None  # the mode of its first forward with gradients
         self.paths: dict[int, str] = {}
         self.parameter_names: dict[int, str] = {}  # of all it ever had
@@ -44,6 +50,17 @@ class ModelTrack:
             self.seen_calls += 1
             self.strange_calls += id(next(model.parameters(), None)) not in self.parameter_names
             self.last_call = step
+
+    def repeat(self, backwards: int) -> int:
+        """Count a call with gradients; how many there were since the latest backward pass."""
+        if self.repeated_at != backwards:
+            self.repeats, self.repeated_at = 0, backwards
+        self.repeats += 1
+        return self.repeats
+
+    def exhausted(self, backwards: int) -> bool:
+        """Whether another call would be more than any backward pass has needed."""
+        return self.repeated_at == backwards and self.repeats >= self.most_repeats
 
     def evaluated(self, forward: ForwardPass, tensors: list[Tensor]) -> None:
         """Mark forwards of one tensor, one after the other: an average over dropout masks is asked for."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import count
+from types import CodeType
 
 from torch import Tensor, nn
 
@@ -10,6 +11,7 @@ from torchclinic.observe.state.clock import Clock
 from torchclinic.observe.state.dataflow import Dataflow, Node
 from torchclinic.observe.state.model_track import ModelTrack
 from torchclinic.observe.state.origins import Origins
+from torchclinic.observe.state.purposes import Purposes
 from torchclinic.script.lines import user_line
 
 MOST_FORWARDS = 2000
@@ -18,11 +20,12 @@ MOST_ATTACHED = 50
 
 
 class Models:
-    def __init__(self, clock: Clock, flow: Dataflow, origins: Origins) -> None:
-        self._clock, self._flow, self._origins = clock, flow, origins
+    def __init__(self, clock: Clock, flow: Dataflow, origins: Origins, purposes: Purposes) -> None:
+        self._clock, self._flow, self._origins, self._purposes = clock, flow, origins, purposes
         self.tracks: dict[int, ModelTrack] = {}
         self._indices = count()  # a model that is gone keeps its own
         self.known: set[int] = set()  # modules of all models, and loss modules; a call of others is looked at
+        self.callers: dict[int, CodeType] = {}  # code that calls parts of models, by its identity
         self.stack: list[tuple[str, nn.Module]] = []
         self.open: ForwardPass | None = None
         self.open_track: ModelTrack | None = None
@@ -59,6 +62,11 @@ class Models:
             track = self.tracks[id(model)] = ModelTrack(model, next(self._indices))
         return track
 
+    def within(self, track: ModelTrack) -> bool:
+        """Whether it is a part of a model that was trained as a whole."""
+        others = (other for other in self.tracks.values() if other is not track and other.sites)
+        return any(not other.current.isdisjoint(track.current) for other in others)
+
     def name_of(self, parameter: Tensor) -> str:
         names = (track.parameter_names.get(id(parameter)) for track in self.tracks.values())
         return next((name for name in names if name is not None), "")
@@ -93,15 +101,24 @@ class Models:
 
     # -- forwards ---------------------------------------------------------------------------------------------------
 
-    def begin(self, forward: ForwardPass, track: ModelTrack) -> None:
+    def begin(self, forward: ForwardPass, track: ModelTrack, tensors: list[Tensor]) -> None:
         self.open, self.open_track = forward, track
+        self._feed(track, tensors)
         self.forwards.append(forward)
         if forward.with_grad and not forward.recomputed:
             self.pending.append(forward)
 
+    def _feed(self, track: ModelTrack, tensors: list[Tensor]) -> None:
+        """What other models have made goes into this one."""
+        made = {id(node.producer()) for tensor in tensors if (node := self._flow.node_of(tensor)) is not None}
+        for forward, nodes, maker in self.outputs.values() if made else ():
+            if maker is not track and any(id(node.producer()) in made for node in nodes):
+                forward.fed = True
+                maker.feeds = maker.feeds or forward.to_train
+
     def ran_once(self, module: nn.Module, forward: ForwardPass) -> None:
         """A module has run in this forward."""
-        self.ran[id(module)] = self.ran.get(id(module), 0) + forward.with_grad
+        self.ran[id(module)] = self.ran.get(id(module), 0) + forward.to_train
         if module.training:
             self.ran_training.add(id(module))
 
@@ -123,9 +140,14 @@ class Models:
     def close_forwards(self, stepped: Iterable[int]) -> None:
         """What the forwards of the window were for; `stepped`: parameters of optimizers that have stepped."""
         owned = set(stepped)
+        read = {id(parent) for node in self._flow.created for parent in node.parents}
         for forward, nodes, track in self.outputs.values():
             feeds = any(node.used or (node.entered and not forward.with_grad) for node in nodes)
             forward.feeds_backward = forward.feeds_backward or feeds
+            forward.read = not nodes or any(id(node) in read or node.cuts for node in nodes)
+            forward.shown = track.feeds and not forward.fed
+            if forward.with_grad and not forward.entered and any(node.entered for node in nodes):
+                self._purposes.serves(forward)
             forward.trained = forward.trained or not owned.isdisjoint(track.parameter_names)
         if len(self.forwards) > MOST_FORWARDS:
             del self.forwards[MOST_FORWARDS // 4 : 3 * MOST_FORWARDS // 4]

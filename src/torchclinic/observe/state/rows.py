@@ -22,16 +22,20 @@ class TrainedRows:
         self.fresh = False  # no row of it was seen in a training forward of any model before
         self._weights: dict[int, Tensor] = {}
 
-    def train(self, model: int, tensors: list[Tensor]) -> None:
-        """A training forward begins, of the model with this number."""
+    def train(self, model: int, tensors: list[Tensor]) -> list[int]:
+        """A training forward begins, of the model with this number; its rows, to be committed once it has trained."""
         rows = self.numbers(tensors)
         own = self.of_model.setdefault(model, set())
         self.latest, self.trained = tuple(rows), len(own)
         self.known = sum(row in own for row in rows)
         self.new = {row: i for i, row in enumerate(rows) if row not in own}
         self.fresh = bool(rows) and all(known.isdisjoint(rows) for known in self.of_model.values())
+        return rows
+
+    def commit(self, model: int, rows: list[int]) -> None:
+        """The model was trained on them."""
         if sum(map(len, self.of_model.values())) + len(rows) <= MOST_ROWS:
-            own.update(rows)
+            self.of_model.setdefault(model, set()).update(rows)
 
     def knows(self, model: int, tensors: list[Tensor]) -> bool:
         """Whether some of up to 512 rows were seen in training forwards of the model, not all of which are observed."""

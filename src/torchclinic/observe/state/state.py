@@ -7,6 +7,7 @@ from torchclinic.observe.state.losses import LossCurve
 from torchclinic.observe.state.measurements import Measurements
 from torchclinic.observe.state.models import Models
 from torchclinic.observe.state.origins import Origins
+from torchclinic.observe.state.purposes import Purposes
 from torchclinic.observe.state.rows import TrainedRows
 from torchclinic.observe.state.scaling import Scaling
 from torchclinic.observe.state.training import Training
@@ -21,9 +22,10 @@ class State:
         self.flow = Dataflow()
         self.origins = Origins()
         self.measurements = Measurements()
-        self.models = Models(self.clock, self.flow, self.origins)
-        self.training = Training(self.clock, self.models, self.origins)
         self.rows = TrainedRows()
+        self.purposes = Purposes(self.clock, self.rows)
+        self.models = Models(self.clock, self.flow, self.origins, self.purposes)
+        self.training = Training(self.clock, self.models, self.origins)
         self.loaders = Loaders(self.clock)
         self.scaling = Scaling()
         self.limits: list[str] = []  # what was not observed, and why

@@ -61,6 +61,7 @@ class BackwardTap(Tap):
         return result
 
     def _end(self, root: Tensor, record: BackwardPass | None) -> None:
+        self.state.purposes.settle()
         broken = self.state.training.backward_ended() if record is not None else []
         self.tell(BackwardEnded(root, self.state.flow.node_of(root), record, broken))
         if self.wiring.witness is not None:
@@ -147,6 +148,7 @@ class BackwardTap(Tap):
             flow.mark_used(node)
             flow.mark_entered(node)
         self.state.models.attach()
+        self.state.purposes.apart = False
         roots = self.state.losses.roots
         roots[-1] = (self.clock.step, record.root_line, weakref.ref(root))
         self.tell(BackwardBegins(record, node))

@@ -15,6 +15,7 @@ from torchclinic.instruments.values import finite_input, is_plain, tensors_in
 from torchclinic.observe.events import LayerEnded, ModelBegins, ModelEnds, ModelRuns
 from torchclinic.observe.records import ForwardPass
 from torchclinic.observe.state.model_track import ModelTrack
+from torchclinic.observe.state.purposes import call_site
 from torchclinic.observe.taps.layers import layer_pass
 from torchclinic.observe.taps.tap import Tap
 from torchclinic.script.frames import forget_frames
@@ -28,6 +29,9 @@ class ModuleTap(Tap):
         replace(nn.Module, "__call__", self._wrap_call)
         return []
 
+    def settle(self) -> None:
+        self.state.purposes.settle()
+
     def _wrap_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
         clock, models = self.clock, self.state.models
         tracks, known = models.tracks, models.known
@@ -36,11 +40,13 @@ class ModuleTap(Tap):
         def __call__(module: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
             try:  # most calls are of modules that nobody watches now: as little as possible is done for them
                 key = id(module)
-                if not (fast.on and (key in fast.modules or fast.takes(module))) and not clock.full:
+                if not (fast.on and (fast.passes(key) or fast.takes(module))) and not clock.full:
                     if clock.waiting or key in tracks:
-                        self.wiring.schedule.model_called(module)
+                        self.wiring.schedule.model_called(module, call_site(1, module.training))
                     elif key not in known and not clock.stopped:
                         self._unknown(module)
+                    elif fast.on:
+                        self._part(module)
                 if clock.full:
                     return self._call(original, module, args, kwargs)
                 if not sampler.on or key not in layers or not sampler.listens():
@@ -62,14 +68,22 @@ class ModuleTap(Tap):
             known.add(id(module))
         elif not torch.is_grad_enabled():
             known.update(map(id, module.modules()))
-            self.wiring.schedule.model_called(module)
+            self.wiring.schedule.model_called(module, call_site(2, module.training))
+
+    def _part(self, module: nn.Module) -> None:
+        """A part of a model is called, between observed steps, by code that was not seen to call parts: an evaluation?"""
+        caller = sys._getframe(2)
+        if _inside_module(caller):
+            self.state.models.callers[id(caller.f_code)] = caller.f_code
+        elif next(module.parameters(), None) is not None:
+            self.wiring.schedule.model_called(module, call_site(2, module.training))
 
     def _call(self, original: Callable[..., Any], module: nn.Module, args: Any, kwargs: Any) -> Any:
         models = self.state.models
         if self.clock.quiet or not self.clock.own_thread() or self.transformed():
             return original(module, *args, **kwargs)
         if not models.stack and id(module) in models.tracks:
-            self.wiring.schedule.model_begins(module)
+            self.wiring.schedule.model_begins(module, call_site(2, module.training))
             if not self.clock.full:
                 return original(module, *args, **kwargs)
         return self._observe(original, module, args, kwargs)
@@ -92,10 +106,12 @@ class ModuleTap(Tap):
                 opened, models.open = models.open, None
         with self.own.work():
             if not outermost:
+                caller = sys._getframe(3).f_code
+                models.callers[id(caller)] = caller
                 self._layer(module, path, args, result)
             elif opened is not None and models.open_track is not None:
                 self._end(module, models.open_track, opened, (args, kwargs), result)
-        if grad and self.wiring.sampler.on:
+        if grad and self.wiring.sampler.on and not self.state.purposes.apart:
             self.wiring.sampler.take(module, result)
         return result
 
@@ -114,15 +130,17 @@ class ModuleTap(Tap):
         forward.all_eval = not any(inner.training for inner in module.modules())
         forward.made_input = any(tensor.requires_grad for tensor in tensors_in([args, kwargs]))
         forward.recomputed = _called_from(_RECOMPUTING) or clock.in_backward
-        models.begin(forward, track)
         tensors = [tensor for tensor in tensors_in([args, kwargs]) if is_plain(tensor)]
+        models.begin(forward, track, tensors)
         models.argument_ids.update(id(tensor) for tensor in tensors)
         if with_grad and not forward.recomputed:
+            within = not track.sites and models.within(track)
+            self.state.purposes.begins(forward, track, call_site(4, module.training), tensors, within=within)
+        if forward.to_train and not forward.recomputed:
             if track.training is None:
                 track.training = module.training
-            self.state.rows.train(track.index, tensors)
             self._finite(forward, tensors)
-        elif not with_grad:
+        elif not forward.to_train:
             track.evaluated(forward, tensors)
             forward.known = self.state.rows.knows(track.index, tensors)
         self.tell(ModelBegins(module, track, forward, tensors))
@@ -142,6 +160,8 @@ class ModuleTap(Tap):
         nodes = [node for tensor in tensors_in(result) if (node := flow.node_of(tensor)) is not None]
         models.outputs[id(forward)] = (forward, nodes, track)
         models.module_outputs[id(module)] = nodes[0] if nodes else None
+        if forward.with_grad:
+            self.state.purposes.ends(forward, list(tensors_in(result)))
         if isinstance(module, nn.Linear | _ConvNd | _BatchNorm | _DropoutNd):
             self._tell_layer(module, "", None, forward, track)
         self.tell(ModelEnds(module, track, forward, *arguments, result))
@@ -164,6 +184,14 @@ class ModuleTap(Tap):
         if layer is not None:
             forward.layers.append(layer)
         self.tell(LayerEnded(module, path, tensor, forward, layer, track))
+
+
+def _inside_module(frame: FrameType | None) -> bool:
+    """Whether a module runs in one of these frames."""
+    running = nn.Module._call_impl.__code__
+    while frame is not None and frame.f_code is not running:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _called_from(files: tuple[str, ...]) -> bool:

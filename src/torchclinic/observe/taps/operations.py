@@ -42,7 +42,7 @@ class OperationTap(Tap):
         loss: LossCalled | None = None
         with self.own.work():
             if name in LOSSES and self._losses < MOST_LOSSES:
-                loss = called_loss(name, func, args, kwargs, grad)
+                loss = called_loss(name, func, args, kwargs, grad and not self.state.purposes.apart)
             if loss is not None:
                 self._losses += 1
                 self.tell(loss)

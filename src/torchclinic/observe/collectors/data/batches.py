@@ -30,7 +30,7 @@ class Batches(Collector):
     def model_begins(self, event: ModelBegins) -> None:
         forward = event.forward
         tensors = [tensor for tensor in event.tensors if tensor.numel() > 1 and not tensor.requires_grad][:2]
-        if not tensors or not forward.with_grad or forward.recomputed:
+        if not tensors or not forward.to_train or forward.recomputed:
             return
         step, index = self.state.clock.step, event.track.index
         print_ = tuple(number for tensor in tensors for number in fingerprint(tensor))

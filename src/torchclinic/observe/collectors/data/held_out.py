@@ -5,6 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from torchclinic.instruments.values import is_plain, real_numbers
 from torchclinic.observe.collector import Collector
 from torchclinic.observe.events import BatchDrawn, LoaderOpened, LossCalled, ModelBegins
-from torchclinic.observe.records import HeldOutUse
+from torchclinic.observe.records import ForwardPass, HeldOutUse
 from torchclinic.script.frames import is_own
 from torchclinic.script.lines import is_user_file, said_here
 
@@ -43,8 +44,8 @@ class HeldOutRows(Collector):
 
     def model_begins(self, event: ModelBegins) -> None:
         forward = event.forward
-        if not forward.with_grad:
-            self._evaluated(event.track.index, event.tensors, forward.line)
+        if not forward.to_train:
+            self._evaluated(forward, event.tensors)
         elif not forward.recomputed:
             rows = self.state.rows
             self._latest = event.track.index, len(rows.latest)
@@ -94,8 +95,9 @@ class HeldOutRows(Collector):
             odds.append(_bound(int((counts * (counts - 1)).sum()) // 2, len(column) * (len(column) - 1) // 2))
         return min(1.0, min(odds) * trained)
 
-    def _evaluated(self, model: int, tensors: list[Tensor], line: str) -> None:
-        """A forward without gradients begins."""
+    def _evaluated(self, forward: ForwardPass, tensors: list[Tensor]) -> None:
+        """A forward begins that is not to train."""
+        model = forward.index
         own = self.state.rows.of_model.get(model)
         if not own or model in self._partly:
             return
@@ -105,10 +107,15 @@ class HeldOutRows(Collector):
         name = held_out_name(names, said_here)
         rows = self.state.rows.numbers(tensors) if name else []
         if rows:
-            use = self.found.setdefault((line, name), HeldOutUse(line, self.state.clock.step, name, 0, 0))
-            use.rows += len(rows)
-            use.seen += sum(row in own for row in rows)
-            use.chance = self._chance(real_numbers(tensors[0][0]).numel(), len(own))
+            seen = sum(row in own for row in rows)
+            chance = self._chance(real_numbers(tensors[0][0]).numel(), len(own))
+            self.state.purposes.if_evaluated(forward, partial(self._note, forward, name, (len(rows), seen, chance)))
+
+    def _note(self, forward: ForwardPass, name: str, counted: tuple[int, int, float]) -> None:
+        use = self.found.setdefault((forward.line, name), HeldOutUse(forward.line, forward.step, name, 0, 0))
+        use.rows += counted[0]
+        use.seen += counted[1]
+        use.chance = counted[2]
 
 
 def _bound(equal: int, pairs: int) -> float:

@@ -20,7 +20,7 @@ class InputScales(Collector):
 
     def model_begins(self, event: ModelBegins) -> None:
         forward, tensors = event.forward, event.tensors
-        tensor, training = tensors[0].detach() if tensors else None, forward.with_grad
+        tensor, training = tensors[0].detach() if tensors else None, forward.to_train
         if tensor is None or forward.recomputed or not is_plain(tensor) or not tensor.is_floating_point() or tensor.dim() < 2:
             return
         columns = math.prod(tensor.shape[1:])
@@ -29,7 +29,12 @@ class InputScales(Collector):
         fits = columns == facts.columns >= LEAST_COLUMNS and LEAST_NUMBERS <= tensor.numel() <= LIMIT
         if not fits or len(batches) >= MOST_BATCHES or (not training and not facts.training):
             return
-        if not training and not facts.line:
-            facts.line, facts.step = forward.line, forward.step
         values = tensor.float()
-        self.state.measurements.add([values.mean(), values.std()], lambda numbers: batches.append((numbers[0], numbers[1])))
+
+        def receive(numbers: list[float]) -> None:
+            if training:
+                facts.training.append((numbers[0], numbers[1]))
+            else:
+                self.state.purposes.if_evaluated(forward, lambda: facts.evaluated(forward.line, forward.step, numbers))
+
+        self.state.measurements.add([values.mean(), values.std()], receive)

@@ -24,7 +24,7 @@ class Inputs(Collector):
         tensor, forward = event.input, event.forward
         if not isinstance(event.module, nn.Linear | _ConvNd) or tensor is None or len(self._inputs) >= MOST_INPUTS:
             return
-        if tensor.requires_grad or not forward.with_grad or not is_plain(tensor) or not tensor.is_floating_point():
+        if tensor.requires_grad or not forward.to_train or not is_plain(tensor) or not tensor.is_floating_point():
             return
         if tensor.numel():
             kind, step = type(event.module).__name__, self.state.clock.step

@@ -34,7 +34,7 @@ class Unmeasured(Collector):
         """A layer normalized by its batch, with gradients, and took down the statistics."""
         layer = event.layer
         measuring = layer is not None and layer.kind == "batchnorm" and layer.active and layer.tracks
-        if measuring and event.forward.with_grad:
+        if measuring and event.forward.to_train:
             self._measuring.setdefault(event.track.index, set()).add(event.path)
 
     def operation_called(self, event: OperationCalled) -> None:
@@ -91,7 +91,7 @@ class Unmeasured(Collector):
             facts.likeness, moved, *initial = values
             facts.moved = bool(moved)
             facts.unmeasured = tuple(path for path, is_initial in zip(paths, initial, strict=True) if is_initial)
-            self.found[track.index] = facts
+            self.state.purposes.if_evaluated(forward, lambda: self.found.__setitem__(track.index, facts))
 
         likeness = torch.ones(()) if itself else torch.stack([_likeness(*pair) for pair in pairs]).min()
         moved = torch.stack([(own != first).any() for own, first, _ in pairs]).any()

@@ -25,7 +25,7 @@ class Halves(Collector):
         self._line = ""
 
     def model_begins(self, event: ModelBegins) -> None:
-        if not event.forward.with_grad or event.forward.recomputed:
+        if not event.forward.to_train or event.forward.recomputed:
             return
         for device in ("cpu", "cuda"):
             if torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) is torch.float16:

@@ -35,7 +35,7 @@ class Wrappers(Collector):
 
     def model_begins(self, event: ModelBegins) -> None:
         module, forward = event.model, event.forward
-        if not self._wrapped or not forward.with_grad or forward.recomputed:
+        if not self._wrapped or not forward.to_train or forward.recomputed:
             return
         through = self._wrapped.get(id(getattr(module, "module", None)))
         if through is not None and through.wrapper() is module:

@@ -87,8 +87,8 @@ def ours(error: BaseException | None, give_up: GiveUp) -> bool:
 
 
 def transforming() -> bool:
-    """Inside `vmap`, `grad` and the like of torch.func: the tensors stand for others, and are gone when it ends."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
+    """Inside `vmap`, `grad` and the like of torch.func, or `torch.jit.trace`: the tensors stand for others, gone when it ends."""
+    return torch._C._functorch.peek_interpreter_stack() is not None or torch._C._get_tracing_state() is not None
 
 
 def unwatched() -> bool:

@@ -92,8 +92,9 @@ class Watch:
         self._collector.model_begins(ModelBegins(self._model, ModelTrack(self._model, 0), forward, tensors))
 
     def trained(self, model: int, tensors: list[Tensor]) -> None:
-        self._state.rows.train(model, tensors)
+        rows = self._state.rows.train(model, tensors)
         self._begin(tensors, "", with_grad=True)
+        self._state.rows.commit(model, rows)
 
     def evaluated(self, model: int, tensors: list[Tensor], line: str) -> None:
         self._begin(tensors, line, with_grad=False)

@@ -133,13 +133,16 @@ class Schedule:
         if clock.waiting:
             if next(model.parameters(), None) is not None:
                 self.activate()
-        elif self._evaluates(track, site):
+            return
+        evaluates = self._evaluates(track, site)
+        if evaluates:
             self._count_evaluation()
+        if torch.is_grad_enabled() and (self.early() or self._replaced(model) or self._mode_changed(model)):
+            self.activate()
+        elif evaluates:
             later = clock.evaluations & (clock.evaluations - 1) == 0 and self._budget.allows()
             if clock.evaluation_forwards <= EVALUATION_FORWARDS and (clock.evaluations in EVALUATIONS or later):
                 self.activate()
-        elif self.early() or self._replaced(model) or self._mode_changed(model):
-            self.activate()
 
     def _mode_changed(self, model: nn.Module) -> bool:
         """Is the model called for training in another mode than at first? Then look at a few steps."""
@@ -172,7 +175,8 @@ class Schedule:
             return
         self._count_evaluation()
         most = EVALUATION_FORWARDS + (SAMPLES if model.training else 0)
-        if self._clock.evaluation_forwards > most and not any(forward.to_train for forward in self._state.models.pending):
+        known = not (torch.is_grad_enabled() and self.early())  # it may be the first training forward of a new phase
+        if known and self._clock.evaluation_forwards > most and not any(f.to_train for f in self._state.models.pending):
             self.deactivate()
 
     def _evaluates(self, track: ModelTrack | None, site: Site) -> bool:

@@ -76,9 +76,17 @@ def rank(findings: Sequence[Finding]) -> tuple[Finding, ...]:
         if finding.severity != "info":
             begins[finding.code] = min(begins.get(finding.code, finding.step or 0), finding.step or 0)
     follows = {module.RULE.code: module.RULE.follows for module in discover()}
+    outcomes = {module.RULE.code for module in discover() if module.RULE.outcome}
     linked = [replace(f, causes=tuple(c for c in follows[f.code] if _precedes(begins, c, f))) for f in findings]
+    linked = [_explained(finding, linked) if finding.code in outcomes else finding for finding in linked]
     linked.sort(key=_order)
     return tuple(replace(finding, rank=position) for position, finding in enumerate(linked, 1))
+
+
+def _explained(outcome: Finding, findings: list[Finding]) -> Finding:
+    """What became of the run follows from each finding that follows from no other."""
+    roots = [f.code for f in findings if f.code != outcome.code and f.severity != "info" and not f.causes]
+    return replace(outcome, causes=tuple(dict.fromkeys(roots)))
 
 
 def confirmed_first(verdict: Verdict, effects: Mapping[str, float]) -> Verdict:
@@ -107,7 +115,7 @@ def _order(finding: Finding) -> tuple[Any, ...]:
 
 
 # within one step: what the data are comes before what the model makes of them, and so on towards the update
-_KINDS = ("DAT", "INI", "SHP", "MOD", "LOS", "NUM", "WIR", "ACT", "GRA", "OPT", "DST", "EVA")
+_KINDS = ("DAT", "INI", "SHP", "MOD", "LOS", "NUM", "WIR", "ACT", "GRA", "OPT", "DST", "EVA", "LRN")
 
 
 def explanations() -> Iterator[tuple[str, str, str]]:

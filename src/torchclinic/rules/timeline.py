@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from statistics import median
+from statistics import fmean, median, stdev
 
 from torchclinic.observe.records import BackwardPass, LossDirection, OptimizerRecord, RunRecord
 from torchclinic.observe.records.layers import LayerSeries, Window
@@ -78,6 +78,28 @@ def parts(values: list[float], number: int) -> list[float]:
     finite = [value if math.isfinite(value) else math.inf for value in values]
     size = len(finite) / number
     return [median(finite[round(i * size) : max(round((i + 1) * size), round(i * size) + 1)]) for i in range(number)]
+
+
+def still_falls(record: RunRecord, *, sure: float = 3.0, least: float = 0.01) -> bool:
+    """Whether the loss was lower in the last quarter than in the one before, beyond `sure` standard errors and `least` of it."""
+    values = [value for value in losses(record)[len(record.losses_seen) // 2 :] if math.isfinite(value)]
+    before, after = values[: len(values) // 2], values[len(values) // 2 :]
+    if len(before) < 2:
+        return False
+    fall = fmean(before) - fmean(after)
+    noise = math.hypot(stdev(before), stdev(after)) / math.sqrt(len(before))
+    return fall > max(sure * noise, least * abs(fmean(before)))
+
+
+def late_loss(record: RunRecord) -> float:
+    """The mean of the last third, where what is minimized is one error and nothing else; NaN otherwise."""
+    directions = record.of(LossDirection)
+    pairs = [pair for direction in directions for pair in zip(direction.roots, direction.errors, strict=True)]
+    if len(directions) != 1 or not all(math.isclose(*pair, rel_tol=1e-3) for pair in pairs):
+        return math.nan
+    values = losses(record)
+    late = [value if math.isfinite(value) else math.inf for value in values[2 * len(values) // 3 :]]
+    return fmean(late) if late else math.nan
 
 
 def measures_errors(record: RunRecord) -> bool:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from torchclinic.instruments.reference import agreement
 from torchclinic.observe.collecting import collect
-from torchclinic.observe.probes.carry_over import agreement
 from torchclinic.observe.records import Agreement, CarryOver
 from torchclinic.observe.session import Session
 from torchclinic.rules.dat005_labels_unrelated import check, healthy, sick

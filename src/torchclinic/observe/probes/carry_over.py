@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from torchclinic.instruments.arguments import apply
 from torchclinic.instruments.guard import untouched
+from torchclinic.instruments.reference import agreement
 from torchclinic.instruments.values import is_plain, tensors_in
 from torchclinic.observe.events import DecisionsCompared, DirectionNoted, EvaluationRuns, LabelsNoted
 from torchclinic.observe.probe import Probe
@@ -108,15 +109,6 @@ class CarryOvers(Probe):
         shares = [count / sum(counts) for count in counts if count]
         entropy = -sum(share * math.log(share) for share in shares)
         return math.fsum(late) / len(late) / entropy if entropy > 0 else math.nan
-
-
-def agreement(guess: Tensor, labels: Tensor) -> list[Tensor]:
-    """Rows, hits, and the hits that a random pairing of the same decisions with the same labels would give."""
-    guess, labels = guess.reshape(-1).double(), labels.reshape(-1).double()
-    values, places = torch.cat([guess, labels]).unique(return_inverse=True)
-    counts = [torch.bincount(part, minlength=len(values)).double() for part in places.split(len(guess))]
-    rows = torch.tensor(float(len(guess)), device=guess.device)
-    return [rows, (guess == labels).sum(), (counts[0] * counts[1]).sum() / rows]
 
 
 def _decisions(function: str, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor] | None:

@@ -86,14 +86,18 @@ def _run(model: nn.Module, kept: KeptBatch) -> Any:
 
 
 def error(function: str, output: Tensor, target: Tensor) -> float:
+    return float(loss(function, output, target))
+
+
+def loss(function: str, output: Tensor, target: Tensor) -> Tensor:
     """Mean cross-entropy (of log-probabilities it is the same) or mean square."""
     if function in LABEL_LOSSES:
-        return float(functional.cross_entropy(output.float(), target.long()))
+        return functional.cross_entropy(output.float(), target.long())
     if function == "binary_cross_entropy":
-        return float(functional.binary_cross_entropy(output.float().clamp(0, 1), target.float()))
+        return functional.binary_cross_entropy(output.float().clamp(0, 1), target.float())
     if function == "binary_cross_entropy_with_logits":
-        return float(functional.binary_cross_entropy_with_logits(output.float(), target.float()))
-    return float((output.float() - target.float()).square().mean())
+        return functional.binary_cross_entropy_with_logits(output.float(), target.float())
+    return (output.float() - target.float()).square().mean()
 
 
 def constant_error(function: str, target: Tensor) -> float:

@@ -20,6 +20,7 @@ from torchclinic.observe.records.evaluation import (
 )
 from torchclinic.observe.records.forwards import ForwardPass, InputFacts, LayerPass, ModelRecord, SoftmaxUse
 from torchclinic.observe.records.labels import EvaluatedLabels, LabelBatch, LabelStream
+from torchclinic.observe.records.learning import FittedBatch, Learning, Refit
 from torchclinic.observe.records.losses import Elementwise, LossCall, LossDirection, Operand, UnevenTerms
 from torchclinic.observe.records.memory import AxesRenamed, OverlappingWrite, PinnedStorage, SilentCopy
 from torchclinic.observe.records.optimizers import OptimizerRecord, ScheduleMade, SchedulerRecord, StepRecord
@@ -47,6 +48,7 @@ __all__ = [
     "EvaluatedLabels",
     "Failure",
     "FedInputs",
+    "FittedBatch",
     "ForwardPass",
     "HalfUse",
     "HeldOutUse",
@@ -54,6 +56,7 @@ __all__ = [
     "LabelBatch",
     "LabelStream",
     "LayerPass",
+    "Learning",
     "LoadRecord",
     "LoaderRecord",
     "LossCall",
@@ -70,6 +73,7 @@ __all__ = [
     "PinnedStorage",
     "ProbeFailure",
     "RandomCall",
+    "Refit",
     "RegressionTargets",
     "ReplicaComparison",
     "RetainedGraph",

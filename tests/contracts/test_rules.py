@@ -14,7 +14,7 @@ from torchclinic.observe.records import ProbeFailure, RunRecord
 from torchclinic.observe.records.record import Absence
 from torchclinic.observe.session import Session
 from torchclinic.report.model import Finding
-from torchclinic.rules.judging import judge
+from torchclinic.rules.judging import Verdict, judge
 from torchclinic.rules.rule import RuleModule, Specimen, discover
 from torchclinic.running.launcher import Target, launch
 
@@ -106,22 +106,26 @@ def test_what_a_rule_reads_says_what_its_absence_means(module: RuleModule) -> No
 
 
 @pytest.mark.parametrize(
-    ("absence", "backwards", "reason"),
+    ("absence", "backwards", "state"),
     [
-        (Absence.IN_ANY_RUN, 0, ""),
-        (Absence.IN_TRAINING, 0, "the script ran no backward pass"),
-        (Absence.IN_TRAINING, 1, ""),
-        ("no model was called", 1, "no model was called"),
-        ("", 1, "no probe could be made: it failed"),
+        (Absence.IN_ANY_RUN, 0, "fine"),
+        (Absence.IN_TRAINING, 0, "does not apply: nothing was trained"),
+        (Absence.IN_TRAINING, 1, "fine"),
+        ("no parameter was seen", 0, "does not apply: nothing was trained"),
+        ("no parameter was seen", 1, "not checked: no parameter was seen"),
+        ("", 1, "not checked: no probe could be made: it failed"),
     ],
 )
-def test_a_rule_without_records_is_fine_or_not_checked_as_their_absence_says(
-    absence: Absence | str, backwards: int, reason: str
-) -> None:
-    run = RunRecord([ProbeFailure("it failed", 0)], backwards=backwards)
-    verdict = judge(run)
-    reasons = {item.code: item.reason for item in verdict.not_checked}
-    alone = [m for m in discover() if getattr(m.RULE.reads, "absence", None) == absence]
+def test_a_rule_without_records_is_judged_as_their_absence_says(absence: Absence | str, backwards: int, state: str) -> None:
+    """Rules that need nothing else; those that do are held against `occasions.py`."""
+    verdict = judge(RunRecord([ProbeFailure("it failed", 0)], backwards=backwards))
+    alone = [m.RULE.code for m in discover() if getattr(m.RULE.reads, "absence", None) == absence and not m.RULE.needs]
     assert alone
-    assert {reasons.get(module.RULE.code, "") for module in alone} == {reason}
-    assert all((module.RULE.code in verdict.checked) == (not reason) for module in alone)
+    assert {states(verdict)[code] for code in alone} == {state}
+
+
+def states(verdict: Verdict) -> dict[str, str]:
+    """What is said of each rule that found nothing."""
+    said = dict.fromkeys(verdict.checked, "fine")
+    said |= {item.code: f"not checked: {item.reason}" for item in verdict.not_checked}
+    return said | {item.code: f"does not apply: {item.reason}" for item in verdict.not_applicable}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from torchclinic._version import __version__
+from torchclinic.diagnosis.doubts import doubt
 from torchclinic.diagnosis.pictures import layer_strips, loss_curve
 from torchclinic.observe.records import ModelRecord, RunRecord
 from torchclinic.report.model import Block, Code, Finding, Prose, Section, Table
@@ -14,10 +15,9 @@ from torchclinic.report.results import Report
 from torchclinic.rules.corrections import with_correction
 from torchclinic.rules.judging import Verdict
 from torchclinic.rules.rule import discover, pictures
-from torchclinic.rules.timeline import parts
 from torchclinic.units import format_seconds, format_share
 
-LONG_ENOUGH = 50  # losses, before one that does not fall is worth a word
+NOT_LEARNING = "LRN001 not-learning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Diagnosis:
             verdict.findings,
             verdict.checked,
             verdict.not_checked,
+            verdict.not_applicable,
             summary=_summary(run, verdict, ending),
             data={"script": script},
             environment={
@@ -69,27 +70,21 @@ def _sections(run: RunRecord, verdict: Verdict, ending: str, explanation: str | 
 def _summary(run: RunRecord, verdict: Verdict, ending: str) -> str:
     roots = [f for f in verdict.findings if f.severity != "info" and not f.causes]
     causes = list(dict.fromkeys(f"{finding.code} {finding.name}" for finding in roots))
-    if len(causes) > 1:
+    if causes == [NOT_LEARNING]:
+        checked = len(verdict.checked)
+        diagnosis = f"The run has learnt nothing, and no cause could be established; {checked} rules found nothing wrong."
+    elif len(causes) > 1:
         count = {2: "Two", 3: "Three"}.get(len(causes), str(len(causes)))
         diagnosis = f"{count} independent causes: {', '.join(causes)}."
     elif causes:
         diagnosis = f"First cause: {causes[0]}."
     elif not run.backwards:
         diagnosis = "Nothing was trained."
-    elif ends := _stagnation(run):
-        diagnosis = f"No rule found anything, yet the loss did not fall ({ends}): no cause could be established."
+    elif reason := doubt(run):
+        diagnosis = f"No cause was found, yet the run may have failed: {reason[0].lower()}{reason[1:]}"
     else:
         diagnosis = "Nothing is wrong as far as it was checked."
     return f"{diagnosis} {ending}".strip()
-
-
-def _stagnation(run: RunRecord) -> str:
-    """First and last fifth of the loss, where it was to fall and did not; empty otherwise."""
-    values = [value for _, value in run.losses_seen]
-    if len(values) < LONG_ENOUGH or len(run.optimizers) != 1:
-        return ""
-    curve = parts(values, 5)
-    return f"{curve[0]:.4g} → {curve[-1]:.4g}" if curve[-1] >= curve[0] else ""
 
 
 def _run_blocks(run: RunRecord, ending: str) -> list[Block]:
@@ -122,12 +117,13 @@ def _module_table(model: ModelRecord) -> Table:
 
 def _rules_table(verdict: Verdict) -> Table:
     found = {finding.code for finding in verdict.findings}
-    reasons = {item.code: item.reason for item in verdict.not_checked}
+    reasons = {item.code: f"not checked: {item.reason}" for item in verdict.not_checked}
+    reasons |= {item.code: f"does not apply: {item.reason}" for item in verdict.not_applicable}
     rows = []
     for module in discover():
         code = module.RULE.code
         if code in found or code in verdict.checked or code in reasons:
-            state = "found" if code in found else f"not checked: {reasons[code]}" if code in reasons else "fine"
+            state = "found" if code in found else reasons.get(code, "fine")
             rows.append((code, module.RULE.name, state))
     return Table(("rule", "disease", "verdict"), tuple(rows))
 

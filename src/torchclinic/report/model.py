@@ -183,7 +183,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class PlainReport:
-    """An ordered list of sections, and the three lists that are never left out.
+    """An ordered list of sections, and the lists that are never left out.
 
     `data` holds further top-level keys of the JSON file; `environment` says on what the figures were obtained.
     """
@@ -193,6 +193,7 @@ class PlainReport:
     findings: tuple[Finding, ...] = ()
     checked: tuple[str, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
+    not_applicable: tuple[NotChecked, ...] = ()  # what there was no occasion for
     summary: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Value] = field(default_factory=dict)
@@ -219,6 +220,7 @@ class PlainReport:
             "claims": [claim.to_dict() for claim in self.claims],
             "checked": list(self.checked),
             "not_checked": [item.to_dict() for item in self.not_checked],
+            "not_applicable": [item.to_dict() for item in self.not_applicable],
             "environment": _json_safe(self.environment),
             **_json_safe(self.data),
         }

@@ -114,6 +114,10 @@ class Printer:
         self._heading(wording.NOT_CHECKED)
         for line in _not_checked_lines(report.not_checked):
             self._print(line)
+        if report.not_applicable:
+            self._heading(wording.NOT_APPLICABLE)
+            for reason, codes in wording.grouped(report.not_applicable):
+                self._print(Text(_clean(f"{reason}: {codes}"), "dim"))
         if report.environment:
             values = ", ".join(f"{key} {value}" for key, value in report.environment.items())
             self._console.print()

@@ -1,11 +1,14 @@
 """What every renderer says in words: the verdict of a report, the values of a claim, the place of a finding."""
 
-from torchclinic.report.model import SEVERITIES, Claim, Finding, PlainReport
+from collections.abc import Sequence
+
+from torchclinic.report.model import SEVERITIES, Claim, Finding, NotChecked, PlainReport
 from torchclinic.units import format_number
 
 FOUND = "Found"
 CHECKED = "Checked and found fine"
 NOT_CHECKED = "Could not be checked"
+NOT_APPLICABLE = "Does not apply"
 NOTHING = "Nothing."
 
 
@@ -23,6 +26,14 @@ def verdict(report: PlainReport) -> str:
     if report.not_checked:
         parts.append(f"Could not be checked: {len(report.not_checked)}.")
     return " ".join(parts)
+
+
+def grouped(items: Sequence[NotChecked]) -> list[tuple[str, str]]:
+    """Reasons, and the codes that share each."""
+    codes: dict[str, list[str]] = {}
+    for item in items:
+        codes.setdefault(item.reason, []).append(item.code)
+    return [(reason, ", ".join(alike)) for reason, alike in codes.items()]
 
 
 def claim_values(claim: Claim) -> tuple[str, str]:

@@ -26,7 +26,7 @@ from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import require
 
 CAUSES = ("NUM001", "LOS014", "INI005", "INI006", "DAT001", "DAT009", "OPT001", "WIR001")
-RULE = Rule("ACT001", "dead-relu", "error", "window", RunRecord, __doc__, follows=CAUSES)
+RULE = Rule("ACT001", "dead-relu", "error", "window", RunRecord, __doc__, follows=CAUSES, needs=("rectifiers",))
 picture = dead_units
 
 

@@ -22,7 +22,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("DAT001", "unnormalized-input", "warning", "exact", InputFacts, __doc__)
+RULE = Rule("DAT001", "unnormalized-input", "warning", "exact", InputFacts, __doc__, needs=("data in a dense layer",))
 
 
 def check(facts: InputFacts, *, rms: float = 20.0) -> Iterator[Finding]:

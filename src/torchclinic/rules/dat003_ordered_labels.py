@@ -20,7 +20,7 @@ from torchclinic.observe.records import LabelBatch, LabelStream
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 
-RULE = Rule("DAT003", "ordered-labels", "error", "window", LabelStream, __doc__)
+RULE = Rule("DAT003", "ordered-labels", "error", "window", LabelStream, __doc__, needs=("class labels",))
 
 
 def check(

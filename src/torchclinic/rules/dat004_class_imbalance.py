@@ -22,7 +22,7 @@ from torchclinic.observe.records import LabelStream
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 
-RULE = Rule("DAT004", "class-imbalance", "warning", "window", LabelStream, __doc__)
+RULE = Rule("DAT004", "class-imbalance", "warning", "window", LabelStream, __doc__, needs=("class labels",))
 
 
 def check(record: LabelStream, *, least_majority: float = 0.9, least_rare: int = 8, most_others: float = 0.01) -> Iterator[Finding]:

@@ -27,7 +27,9 @@ from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import changed
 
 CAUSES = ("DAT010", "MOD005", "MOD002", "MOD003", "SHP002")
-RULE = Rule("DAT005", "labels-unrelated", "error", "probe", CarryOver, __doc__, follows=CAUSES)
+RULE = Rule(
+    "DAT005", "labels-unrelated", "error", "probe", CarryOver, __doc__, follows=CAUSES, needs=("an evaluation", "class labels")
+)
 
 
 def check(

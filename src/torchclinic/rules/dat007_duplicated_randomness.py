@@ -20,7 +20,7 @@ from torchclinic.observe.records import WorkerRandomness
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 
-RULE = Rule("DAT007", "duplicated-randomness", "warning", "exact", WorkerRandomness, __doc__)
+RULE = Rule("DAT007", "duplicated-randomness", "warning", "exact", WorkerRandomness, __doc__, needs=("loader workers",))
 
 
 def check(record: WorkerRandomness) -> Iterator[Finding]:

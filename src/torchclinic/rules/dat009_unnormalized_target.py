@@ -27,7 +27,9 @@ from torchclinic.rules.specimens import REGRESSION, changed
 from torchclinic.rules.timeline import losses, parts
 
 CAUSES = ("LOS007", "SHP001", "WIR007", "WIR006", "WIR004", "WIR002", "OPT003")
-RULE = Rule("DAT009", "unnormalized-target", "warning", "window", RunRecord, __doc__, follows=CAUSES)
+RULE = Rule(
+    "DAT009", "unnormalized-target", "warning", "window", RunRecord, __doc__, follows=CAUSES, needs=("numbers for targets",)
+)
 
 
 def check(run: RunRecord, *, factor: float = 30.0, min_steps: int = 100, least: int = 64, off: float = 1.5) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from torchclinic.observe.records import FedInputs
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 
-RULE = Rule("DAT010", "evaluation-scaled-differently", "error", "exact", FedInputs, __doc__)
+RULE = Rule("DAT010", "evaluation-scaled-differently", "error", "exact", FedInputs, __doc__, needs=("an evaluation",))
 
 
 def check(

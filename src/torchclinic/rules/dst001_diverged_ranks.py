@@ -26,7 +26,9 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import changed
 
-RULE = Rule("DST001", "diverged-ranks", "error", "exact", ReplicaComparison, __doc__, follows=("DST004",))
+RULE = Rule(
+    "DST001", "diverged-ranks", "error", "exact", ReplicaComparison, __doc__, follows=("DST004",), needs=("several processes",)
+)
 
 
 def check(record: ReplicaComparison) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("DST002", "clipped-before-unscale", "error", "exact", ScaledClip, __doc__)
+RULE = Rule("DST002", "clipped-before-unscale", "error", "exact", ScaledClip, __doc__, needs=("a gradient scaler",))
 
 
 def check(clip: ScaledClip) -> Iterator[Finding]:

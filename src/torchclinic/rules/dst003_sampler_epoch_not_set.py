@@ -19,7 +19,7 @@ from torchclinic.observe.records import SamplerUse
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 
-RULE = Rule("DST003", "sampler-epoch-not-set", "warning", "exact", SamplerUse, __doc__)
+RULE = Rule("DST003", "sampler-epoch-not-set", "warning", "exact", SamplerUse, __doc__, needs=("a distributed sampler",))
 
 
 def check(record: SamplerUse) -> Iterator[Finding]:

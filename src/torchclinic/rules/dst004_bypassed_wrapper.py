@@ -19,7 +19,7 @@ from torchclinic.observe.records import WrapperBypass
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 
-RULE = Rule("DST004", "bypassed-wrapper", "error", "exact", WrapperBypass, __doc__)
+RULE = Rule("DST004", "bypassed-wrapper", "error", "exact", WrapperBypass, __doc__, needs=("several processes",))
 
 
 def check(record: WrapperBypass) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import CLASSIFIER
 
-RULE = Rule("EVA003", "evaluation-on-training-data", "error", "exact", HeldOutUse, __doc__)
+RULE = Rule("EVA003", "evaluation-on-training-data", "error", "exact", HeldOutUse, __doc__, needs=("an evaluation",))
 
 
 def check(record: HeldOutUse, *, least_rows: int = 5, least_share: float = 0.02) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER
 
-RULE = Rule("EVA004", "scores-as-decisions", "error", "exact", ScoreComparison, __doc__)
+RULE = Rule("EVA004", "scores-as-decisions", "error", "exact", ScoreComparison, __doc__, needs=("an evaluation",))
 
 
 def check(record: ScoreComparison, *, share: float = 0.9) -> Iterator[Finding]:

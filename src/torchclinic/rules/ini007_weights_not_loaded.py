@@ -22,7 +22,7 @@ from torchclinic.report.model import Finding, Value
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("INI007", "weights-not-loaded", "error", "exact", LoadRecord, __doc__)
+RULE = Rule("INI007", "weights-not-loaded", "error", "exact", LoadRecord, __doc__, needs=("loaded weights",))
 
 
 def check(load: LoadRecord, *, share: float = 0.5) -> Iterator[Finding]:

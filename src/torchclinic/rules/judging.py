@@ -8,8 +8,11 @@ from typing import Any, get_args
 from torchclinic.observe.records import RunRecord
 from torchclinic.observe.records.record import Absence, Record
 from torchclinic.report.model import SEVERITIES, Finding, NotChecked
+from torchclinic.rules.occasions import absent, unknown
 from torchclinic.rules.rule import RuleModule, Undecided, discover
 
+CHECKED, NOT_CHECKED, NOT_APPLICABLE = "fine", "not checked", "does not apply"
+UNTRAINED = "nothing was trained"
 WINDOW = 16  # steps by which the beginning of a finding may be late
 
 
@@ -18,25 +21,42 @@ class Verdict:
     findings: tuple[Finding, ...]
     checked: tuple[str, ...]
     not_checked: tuple[NotChecked, ...]
+    not_applicable: tuple[NotChecked, ...] = ()  # what the run has no occasion for
 
 
 def judge(run: RunRecord, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> Verdict:
     """Ask every rule whose code starts with one of `select` (all, if empty) and with none of `ignore`."""
     findings: list[Finding] = []
-    checked: list[str] = []
-    not_checked: list[NotChecked] = []
+    lists: dict[str, list[NotChecked]] = {CHECKED: [], NOT_CHECKED: [], NOT_APPLICABLE: []}
     for module in discover():
         code = module.RULE.code
         if (select and not code.startswith(tuple(select))) or (ignore and code.startswith(tuple(ignore))):
             continue
         found, reason = _ask(module, run)
         findings += found
-        if reason:
-            not_checked.append(NotChecked(code, reason))
-        elif not found:
-            checked.append(code)
-    not_checked += [NotChecked("RUN", limit) for limit in run.limits]
-    return Verdict(rank(findings), tuple(checked), tuple(not_checked))
+        if not found:
+            state, reason = _state(module, run, reason)
+            lists[state].append(NotChecked(code, reason))
+    lists[NOT_CHECKED] += [NotChecked("RUN", limit) for limit in run.limits]
+    checked = tuple(item.code for item in lists[CHECKED])
+    return Verdict(rank(findings), checked, tuple(lists[NOT_CHECKED]), tuple(lists[NOT_APPLICABLE]))
+
+
+def _state(module: RuleModule, run: RunRecord, reason: str) -> tuple[str, str]:
+    """What is to be said of a rule that found nothing; `reason`: why it could not decide, empty if it could."""
+    rule = module.RULE
+    kinds = get_args(rule.reads) or (rule.reads,)
+    if not run.backwards and _trains(kinds):
+        return NOT_APPLICABLE, UNTRAINED
+    if missing := absent(run, rule.needs):
+        return NOT_APPLICABLE, missing
+    reason = reason or unknown(run, rule.needs)
+    return (NOT_CHECKED, reason) if reason else (CHECKED, "")
+
+
+def _trains(kinds: tuple[type, ...]) -> bool:
+    """Whether what the records tell of happens in training only."""
+    return not any(getattr(kind, "absence", None) is Absence.IN_ANY_RUN for kind in kinds)
 
 
 def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
@@ -57,16 +77,16 @@ def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:
             if os.environ.get("TORCHCLINIC_STRICT"):
                 raise
             reason = f"the rule itself failed: {type(error).__name__}: {error}"
-    return list(found.values()), "" if found else reason
+    return list(found.values()), reason
 
 
 def _absence(kinds: tuple[type[Record], ...], run: RunRecord) -> str:
     """Why the absence of records of all these kinds decides nothing (empty = it does)."""
-    meanings = [kind.absence for kind in kinds]
-    if reasons := [meaning for meaning in meanings if isinstance(meaning, str)]:
-        probe = f"no probe could be made: {run.probe_reason}" if run.probe_reason else ""
-        return "; ".join(filter(None, reasons)) or probe or "nothing that it judges was seen"
-    return Absence.IN_TRAINING.value if Absence.IN_TRAINING in meanings and not run.backwards else ""
+    reasons = [kind.absence for kind in kinds if isinstance(kind.absence, str)]
+    if not reasons:
+        return ""
+    probe = f"no probe could be made: {run.probe_reason}" if run.probe_reason else ""
+    return "; ".join(filter(None, reasons)) or probe or "nothing that it judges was seen"
 
 
 def rank(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -21,7 +21,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.corrections import without
 from torchclinic.rules.rule import Rule, Specimen
 
-RULE = Rule("LOS001", "softmax-before-cross-entropy", "error", "exact", LossCall, __doc__)
+RULE = Rule("LOS001", "softmax-before-cross-entropy", "error", "exact", LossCall, __doc__, needs=("cross-entropy",))
 correct = without("softmax")
 
 

@@ -22,7 +22,7 @@ from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import REGRESSION, changed
 from torchclinic.vocabulary import PROBABILITIES
 
-RULE = Rule("LOS002", "sigmoid-before-bce-with-logits", "error", "exact", LossCall, __doc__)
+RULE = Rule("LOS002", "sigmoid-before-bce-with-logits", "error", "exact", LossCall, __doc__, needs=("binary cross-entropy",))
 correct = without("sigmoid")
 
 

@@ -24,7 +24,7 @@ from torchclinic.rules.corrections import without
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("LOS003", "bounded-logits", "error", "exact", LossCall, __doc__, follows=("LOS001",))
+RULE = Rule("LOS003", "bounded-logits", "error", "exact", LossCall, __doc__, follows=("LOS001",), needs=("cross-entropy",))
 correct = without("relu", "sigmoid", "tanh", "softmax")
 
 

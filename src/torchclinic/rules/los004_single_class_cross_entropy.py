@@ -20,7 +20,7 @@ from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 from torchclinic.vocabulary import LABEL_LOSSES
 
-RULE = Rule("LOS004", "single-class-cross-entropy", "error", "exact", LossCall, __doc__)
+RULE = Rule("LOS004", "single-class-cross-entropy", "error", "exact", LossCall, __doc__, needs=("cross-entropy",))
 
 
 def check(call: LossCall) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 from torchclinic.vocabulary import LOG_PROBABILITY_LOSSES
 
-RULE = Rule("LOS005", "log-probabilities-expected", "error", "exact", LossCall, __doc__)
+RULE = Rule("LOS005", "log-probabilities-expected", "error", "exact", LossCall, __doc__, needs=("a log-probability loss",))
 
 
 def check(call: LossCall, *, tolerance: float = 0.05) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
 CAUSES = ("DAT001", "DAT008", "LOS001", "LOS003", "LOS005", "SHP001", "INI004", "INI006", "INI007")
-RULE = Rule("LOS009", "initial-loss-off", "warning", "exact", LossCall, __doc__, follows=CAUSES)
+RULE = Rule("LOS009", "initial-loss-off", "warning", "exact", LossCall, __doc__, follows=CAUSES, needs=("cross-entropy",))
 
 
 def check(call: LossCall, *, excess: float = 6.0) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import changed
 
-RULE = Rule("LOS011", "answer-in-input", "error", "probe", AnswerInInput, __doc__)
+RULE = Rule("LOS011", "answer-in-input", "error", "probe", AnswerInInput, __doc__, needs=("tokens for targets",))
 
 
 def check(record: AnswerInInput) -> Iterator[Finding]:

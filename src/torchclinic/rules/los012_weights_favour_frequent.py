@@ -24,7 +24,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("LOS012", "weights-favour-frequent", "error", "exact", WeightedLabels, __doc__)
+RULE = Rule("LOS012", "weights-favour-frequent", "error", "exact", WeightedLabels, __doc__, needs=("weighted labels",))
 
 Part = tuple[int, float]  # labels of a class in both halves of the calls, and its weight
 

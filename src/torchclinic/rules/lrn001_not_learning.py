@@ -29,7 +29,7 @@ from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import changed
 from torchclinic.rules.timeline import late_loss, sole_optimizer, still_falls
 
-RULE = Rule("LRN001", "not-learning", "error", "window", RunRecord, __doc__, outcome=True)
+RULE = Rule("LRN001", "not-learning", "error", "window", RunRecord, __doc__, outcome=True, needs=("targets",))
 
 
 def check(

@@ -21,7 +21,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.corrections import mode_before
 from torchclinic.rules.rule import Rule, Specimen
 
-RULE = Rule("MOD001", "training-in-eval-mode", "error", "exact", ForwardPass, __doc__)
+RULE = Rule("MOD001", "training-in-eval-mode", "error", "exact", ForwardPass, __doc__, needs=("a model", "two modes"))
 correct = mode_before("train")
 
 

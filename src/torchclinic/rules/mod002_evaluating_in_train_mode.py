@@ -26,7 +26,7 @@ from torchclinic.rules.corrections import mode_before
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("MOD002", "evaluating-in-train-mode", "error", "exact", ForwardPass, __doc__)
+RULE = Rule("MOD002", "evaluating-in-train-mode", "error", "exact", ForwardPass, __doc__, needs=("an evaluation", "two modes"))
 correct = mode_before("eval")
 
 

@@ -25,7 +25,16 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 
 CAUSES = ("DAT010", "MOD006", "MOD002", "MOD004")
-RULE = Rule("MOD005", "train-eval-gap", "error", "probe", ModeGap | UnmeasuredStatistics, __doc__, follows=CAUSES)
+RULE = Rule(
+    "MOD005",
+    "train-eval-gap",
+    "error",
+    "probe",
+    ModeGap | UnmeasuredStatistics,
+    __doc__,
+    follows=CAUSES,
+    needs=("an evaluation", "batch statistics"),
+)
 
 
 def check(

@@ -21,7 +21,9 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import changed
 
-RULE = Rule("MOD006", "frozen-batchnorm-drift", "warning", "exact", RunRecord, __doc__, follows=("MOD002",))
+RULE = Rule(
+    "MOD006", "frozen-batchnorm-drift", "warning", "exact", RunRecord, __doc__, follows=("MOD002",), needs=("batch normalization",)
+)
 
 
 def check(run: RunRecord) -> Iterator[Finding]:

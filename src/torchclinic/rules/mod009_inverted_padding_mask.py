@@ -21,7 +21,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import changed
 
-RULE = Rule("MOD009", "inverted-padding-mask", "error", "exact", PaddingMask, __doc__)
+RULE = Rule("MOD009", "inverted-padding-mask", "error", "exact", PaddingMask, __doc__, needs=("a padding mask",))
 
 
 def check(record: PaddingMask, *, least: int = 2) -> Iterator[Finding]:

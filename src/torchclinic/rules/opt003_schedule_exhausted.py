@@ -21,7 +21,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("OPT003", "schedule-exhausted", "warning", "exact", RunRecord, __doc__)
+RULE = Rule("OPT003", "schedule-exhausted", "warning", "exact", RunRecord, __doc__, needs=("a schedule",))
 
 
 def check(run: RunRecord, *, share: float = 0.2, least_steps: int = 10) -> Iterator[Finding]:

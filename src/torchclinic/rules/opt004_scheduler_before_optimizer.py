@@ -19,7 +19,9 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("OPT004", "scheduler-before-optimizer", "warning", "exact", SchedulerRecord, __doc__, follows=("OPT003",))
+RULE = Rule(
+    "OPT004", "scheduler-before-optimizer", "warning", "exact", SchedulerRecord, __doc__, follows=("OPT003",), needs=("a schedule",)
+)
 
 
 def check(scheduler: SchedulerRecord) -> Iterator[Finding]:

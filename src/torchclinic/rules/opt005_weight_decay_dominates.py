@@ -28,7 +28,7 @@ from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import REGRESSION, changed
 
 _FIX = "Lower weight_decay (1e-4 to 1e-2; AdamW up to 0.1), and exempt biases and normalizations."
-RULE = Rule("OPT005", "weight-decay-dominates", "error", "window", DecayUse, __doc__)
+RULE = Rule("OPT005", "weight-decay-dominates", "error", "window", DecayUse, __doc__, needs=("weight decay",))
 
 
 def check(record: DecayUse, *, first: int = 10, least_ratio: float = 1.0, most_left: float = 0.5) -> Iterator[Finding]:

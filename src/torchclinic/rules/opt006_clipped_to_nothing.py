@@ -28,7 +28,7 @@ from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import REGRESSION, changed
 
 CAUSES = ("DST002", "DAT009")
-RULE = Rule("OPT006", "clipped-to-nothing", "error", "window", ClipUse | ClampedError, __doc__, follows=CAUSES)
+RULE = Rule("OPT006", "clipped-to-nothing", "error", "window", ClipUse | ClampedError, __doc__, follows=CAUSES, needs=("clipping",))
 
 
 def check(

@@ -19,7 +19,7 @@ from torchclinic.observe.records import RunRecord, SchedulerRecord
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 
-RULE = Rule("OPT007", "endless-warm-up", "warning", "exact", RunRecord, __doc__)
+RULE = Rule("OPT007", "endless-warm-up", "warning", "exact", RunRecord, __doc__, needs=("a schedule",))
 
 
 def check(run: RunRecord, *, apart: int = 4) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("OPT008", "schedule-never-advanced", "warning", "exact", RunRecord, __doc__)
+RULE = Rule("OPT008", "schedule-never-advanced", "warning", "exact", RunRecord, __doc__, needs=("a schedule",))
 
 
 def check(run: RunRecord, *, min_steps: int = 8) -> Iterator[Finding]:

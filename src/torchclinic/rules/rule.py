@@ -38,6 +38,7 @@ class Rule:
     reads: type | UnionType  # the records `check` takes; it is called once for each
     explanation: str  # the module's docstring: what it means, evidence, when this is fine, fix, references
     follows: tuple[str, ...] = ()  # codes that bring this about; the first of them that was found is its cause
+    needs: tuple[str, ...] = ()  # occasions without which it does not apply, by their names in `occasions.py`
     outcome: bool = False  # what became of the run: it follows from whatever else was found
 
     def finding(

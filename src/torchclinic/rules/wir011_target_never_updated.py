@@ -25,7 +25,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import changed
 
-RULE = Rule("WIR011", "target-never-updated", "warning", "exact", RunRecord, __doc__)
+RULE = Rule("WIR011", "target-never-updated", "warning", "exact", RunRecord, __doc__, needs=("a target network",))
 
 
 def check(run: RunRecord, *, steps: int = 200, calls: int = 5, late: float = 0.9) -> Iterator[Finding]:

@@ -11,8 +11,8 @@ Kind = TypeVar("Kind")
 class Absence(Enum):
     """Where a run without such a record is fine: what is recorded did not happen."""
 
-    IN_TRAINING = "the script ran no backward pass"  # fine if it did; else this is why nothing can be said
-    IN_ANY_RUN = ""
+    IN_TRAINING = "in training"  # fine if the script trained; else there was no occasion
+    IN_ANY_RUN = "in any run"
 
 
 class Record:

@@ -27,6 +27,16 @@ INNER = changed(
 """,
     ),
 )
+SLOPES = (
+    changed(
+        SICK["EVA005"],
+        (
+            "accuracy = (model(torch.randn(2000, 4)).argmax(1) == 0).float().mean()",
+            "where = torch.randn(2000, 4, requires_grad=True)",
+        ),
+    )
+    + "slope = torch.autograd.grad(model(where).sum(), where)\n"
+)
 AUXILIARY = changed(
     HEALTHY["DST004"],
     ("nn.functional.cross_entropy(model(x), y)", "(nn.functional.cross_entropy(model(x), y) + model.module(-x).square().mean())"),
@@ -98,6 +108,8 @@ CASES = [
         ("nn.Linear(4, 8)", "nn.Linear(3, 8)"),
     ),
     pair("EVA004", "Rounded predictions", ROUNDED, ("scores.round()", "scores")),
+    Case("EVA005", "Gradients of an output that `torch.autograd.grad` is asked for", SLOPES),
+    pair("EVA005", "less than a megabyte", SICK["EVA005"].replace("2000", "500"), ("500", "2000")),
     healed("EVA004", "indices stored as floating-point numbers", ("largest == y", "position.float() == y")),
 ]
 

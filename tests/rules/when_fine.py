@@ -13,6 +13,7 @@ import pytest
 
 from torchclinic.observe.collecting import collect
 from torchclinic.observe.session import Session
+from torchclinic.report.model import SEVERITIES
 from torchclinic.rules.judging import judge
 from torchclinic.rules.rule import discover
 from torchclinic.rules.specimens import changed
@@ -74,7 +75,7 @@ def check(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer == case.answer
     assert ended in NORMAL_ENDS
     if case.sick:
-        assert answered(case.code, case.sick, folder, monkeypatch)[0] in ("error", "warning")
+        assert answered(case.code, case.sick, folder, monkeypatch)[0] in SEVERITIES
 
 
 def clauses(code: str) -> list[str]:

@@ -18,7 +18,7 @@ from torchclinic.observe.records.evaluation import (
     ScoreComparison,
     UnmeasuredStatistics,
 )
-from torchclinic.observe.records.forwards import ForwardPass, InputFacts, LayerPass, ModelRecord, SoftmaxUse
+from torchclinic.observe.records.forwards import EvaluationGraph, ForwardPass, InputFacts, LayerPass, ModelRecord, SoftmaxUse
 from torchclinic.observe.records.labels import EvaluatedLabels, LabelBatch, LabelStream
 from torchclinic.observe.records.learning import FittedBatch, Learning, Refit
 from torchclinic.observe.records.losses import Elementwise, LossCall, LossDirection, Operand, UnevenTerms
@@ -46,6 +46,7 @@ __all__ = [
     "Elementwise",
     "EvalPass",
     "EvaluatedLabels",
+    "EvaluationGraph",
     "Failure",
     "FedInputs",
     "FittedBatch",

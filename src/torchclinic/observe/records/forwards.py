@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import nan
 
-from torchclinic.observe.records.record import Record
+from torchclinic.observe.records.record import Absence, Record
 
 
 @dataclass(slots=True)
@@ -100,3 +100,14 @@ class SoftmaxUse(Record):
     dim: int
     calls: int = 0
     single: int = 0  # of them, over a dimension of one element, where the result is 1 whatever the input
+
+
+@dataclass(slots=True)
+class EvaluationGraph(Record, absence=Absence.IN_TRAINING):
+    """The graph that a forward which did not train has built."""
+
+    line: str
+    model: str
+    step: int
+    held: int  # bytes that it keeps for a backward pass, without parameters, buffers and inputs
+    rows: int

@@ -38,7 +38,7 @@ def test_a_healthy_twin_offers_what_its_rule_needs(code: str, tmp_path: Path, mo
 
 PLAIN = {
     "loader workers", "weighted labels", "tokens for targets", "an evaluation",
-    "two modes", "batch statistics", "batch normalization", "a padding mask",
+    "two modes", "batch statistics", "a padding mask",
     "loaded weights", "a schedule", "clipping", "weight decay", "a target network", *RANKS, "a gradient scaler",
 }  # fmt: skip
 CLASSES = {"binary cross-entropy", "a log-probability loss", "numbers for targets"}

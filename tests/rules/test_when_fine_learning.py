@@ -65,14 +65,20 @@ WEIGHED = changed(
 )
 
 CASES = [
-    healed("LRN001", "Fewer than fifty steps", ("range(4)", "range(2)")),
+    healed("LRN001", "Fewer than fifty steps", ("range(4)", "range(2)"), answer="undecided"),
     pair("LRN001", "A loss that still falls", HEALTHY["LRN001"].replace("lr=3e-3", "lr=1e-3"), BROKEN),
-    Case("LRN001", "Labels that a simple model cannot tell from the inputs either, as of noise", NOISE),
-    Case("LRN001", "or of self-supervision", CONTRASTIVE),
-    Case("LRN001", "Several optimizers or losses", TWO),
-    pair("LRN001", "targets that a network made", GUESSED, ("target = 3 * net(now + 1) + 10", "target = 3 * now[:, :1] + 10")),
-    Case("LRN001", "or that enter the prediction", MARGIN),
-    Case("LRN001", "losses weighted row by row", WEIGHED),
+    Case("LRN001", "Labels that a simple model cannot tell from the inputs either, as of noise", NOISE, answer="undecided"),
+    Case("LRN001", "or of self-supervision", CONTRASTIVE, answer="undecided"),
+    Case("LRN001", "Several optimizers or losses", TWO, answer="undecided"),
+    pair(
+        "LRN001",
+        "targets that a network made",
+        GUESSED,
+        ("target = 3 * net(now + 1) + 10", "target = 3 * now[:, :1] + 10"),
+        answer="undecided",
+    ),
+    Case("LRN001", "or that enter the prediction", MARGIN, answer="undecided"),
+    Case("LRN001", "losses weighted row by row", WEIGHED, answer="undecided"),
 ]
 
 

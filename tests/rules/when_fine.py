@@ -59,7 +59,7 @@ def answered(code: str, script: str, folder: Path, monkeypatch: pytest.MonkeyPat
     verdict = judge(collect(session), select=[code])
     if verdict.findings:
         return verdict.findings[0].severity, outcome.exit_code
-    return "fine" if verdict.checked else "undecided", outcome.exit_code
+    return "undecided" if verdict.not_checked else "fine", outcome.exit_code  # fine, or it does not apply
 
 
 def params(cases: Iterable[Case]) -> list[object]:

@@ -199,7 +199,8 @@ def test_the_line_that_did_it_is_named_as_by_explain_errors(tmp_path: Path, scri
 
 
 def test_a_step_that_was_not_observed_is_said_to_be_so(tmp_path: Path) -> None:
-    loop = "for i in range(40): step()\nassert True\nh = net(x).exp()\nh += 1\nh.sum().backward()\n"
+    loop = "def f(i):\n    h = net(x).exp()\n    if i == 40:\n        h += 1\n    h.sum().backward(); opt.step()\n"
+    loop += "for i in range(41): f(i)\n"
     assert "done by  not seen: step 40 was not observed in full" in explained(tmp_path, loop, budget=0.0)
 
 

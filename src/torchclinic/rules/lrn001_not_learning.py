@@ -23,13 +23,13 @@ Measurement 20:37.
 import math
 from collections.abc import Iterator
 
-from torchclinic.observe.records import Learning, Refit, RunRecord
+from torchclinic.observe.records import Refit, RunRecord
 from torchclinic.report.model import Finding
-from torchclinic.rules.rule import Rule, Specimen
+from torchclinic.rules.rule import Rule, Specimen, Undecided
 from torchclinic.rules.specimens import changed
-from torchclinic.rules.timeline import late_loss, sole_optimizer, still_falls
+from torchclinic.rules.timeline import late_loss, sole_stream, still_falls
 
-RULE = Rule("LRN001", "not-learning", "error", "window", RunRecord, __doc__, outcome=True, needs=("targets",))
+RULE = Rule("LRN001", "not-learning", "error", "window", RunRecord, __doc__, outcome=True)
 
 
 def check(
@@ -37,17 +37,18 @@ def check(
 ) -> Iterator[Finding]:
     """`chance`: kappa, or explained variance, up to which nothing was learnt, if it is not `sure` standard errors above 0;
     `least`: what the reference reaches beyond all doubt."""
-    found = record.of(Learning)
-    if record.steps < min_steps or len(found) != 1 or found[0].several or sole_optimizer(record) is None:
-        return
-    learning = found[0]
+    learning = sole_stream(record, min_steps)
     rows, fitted = learning.late(2 * record.steps // 3, sure)
     left = late_loss(record) / learning.constant if learning.constant > 0 else math.nan
     shares = [share for share in (fitted if rows >= min_rows else math.nan, 1 - left) if not math.isnan(share)]
     reached = max(shares, default=math.nan)
     reference = learning.referred(sure)
-    if not reached <= chance or not reference >= least or still_falls(record):
+    if math.isnan(reached):
+        raise Undecided("the loss is not one error alone, and no late batch was looked at")
+    if reached > chance or still_falls(record):
         return
+    if not reference >= least:
+        raise Undecided(learning.unreferenced or f"{learning.reference} learns nothing from these rows either")
     measure = "κ" if learning.classes else "an explained variance"
     state = f"{measure} is {fitted:.2f} on {rows:.0f} rows of late batches"
     if not math.isnan(left):

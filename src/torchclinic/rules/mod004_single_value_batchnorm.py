@@ -24,7 +24,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-RULE = Rule("MOD004", "single-value-batchnorm", "error", "exact", RunRecord, __doc__, needs=("batch normalization",))
+RULE = Rule("MOD004", "single-value-batchnorm", "error", "exact", RunRecord, __doc__, needs=("batch statistics",))
 
 
 def check(run: RunRecord, *, fewest: int = 3, least: int = 8) -> Iterator[Finding]:

@@ -25,26 +25,13 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen, Undecided
 
 CAUSES = ("DAT010", "MOD006", "MOD002", "MOD004")
-RULE = Rule(
-    "MOD005",
-    "train-eval-gap",
-    "error",
-    "probe",
-    ModeGap | UnmeasuredStatistics,
-    __doc__,
-    follows=CAUSES,
-    needs=("an evaluation", "batch statistics"),
-)
+NEEDS = ("an evaluation", "batch statistics")
+READS = ModeGap | UnmeasuredStatistics
+RULE = Rule("MOD005", "train-eval-gap", "error", "probe", READS, __doc__, follows=CAUSES, needs=NEEDS)
 
 
 def check(
-    record: ModeGap | UnmeasuredStatistics,
-    *,
-    learned: float = 0.5,
-    kept: float = 0.8,
-    least_updates: int = 50,
-    latest: float = 0.5,
-    alike: float = 0.25,
+    record: READS, *, learned: float = 0.5, kept: float = 0.8, least_updates: int = 50, latest: float = 0.5, alike: float = 0.25
 ) -> Iterator[Finding]:
     """Fires where train mode explains at least `learned` of what a constant leaves, and eval mode less than `kept` of that.
 

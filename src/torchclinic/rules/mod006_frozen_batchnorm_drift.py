@@ -22,7 +22,7 @@ from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import changed
 
 RULE = Rule(
-    "MOD006", "frozen-batchnorm-drift", "warning", "exact", RunRecord, __doc__, follows=("MOD002",), needs=("batch normalization",)
+    "MOD006", "frozen-batchnorm-drift", "warning", "exact", RunRecord, __doc__, follows=("MOD002",), needs=("batch statistics",)
 )
 
 

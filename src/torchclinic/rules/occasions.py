@@ -11,7 +11,6 @@ from torchclinic.observe.records import (
     ForwardPass,
     InputFacts,
     LabelStream,
-    Learning,
     LoadRecord,
     LossCall,
     PaddingMask,
@@ -21,6 +20,7 @@ from torchclinic.observe.records import (
     SamplerUse,
     ScheduleMade,
     SchedulerRecord,
+    StepRecord,
     TargetNetwork,
     WeightedLabels,
     WorkerRandomness,
@@ -41,12 +41,13 @@ class Occasion(NamedTuple):
 
 def absent(run: RunRecord, needs: Iterable[str]) -> str:
     """Why the rule does not apply: the first occasion that the run surely does not offer; empty if there is none."""
-    return next((OCCASIONS[need].absent for need in needs if OCCASIONS[need].seen(run) is False), "")
+    return "" if run.limits else next((OCCASIONS[need].absent for need in needs if OCCASIONS[need].seen(run) is False), "")
 
 
 def unknown(run: RunRecord, needs: Iterable[str]) -> str:
     """Why it is not known whether the rule applies; empty if it is."""
-    return next((OCCASIONS[need].unknown for need in needs if OCCASIONS[need].seen(run) is None), "")
+    doubtful = [OCCASIONS[need] for need in needs if not OCCASIONS[need].seen(run)]
+    return next((occasion.unknown or run.limits[0] for occasion in doubtful if occasion.unknown or run.limits), "")
 
 
 def _any(*kinds: type) -> Callable[[RunRecord], bool | None]:
@@ -62,15 +63,27 @@ def _loss(functions: frozenset[str]) -> Callable[[RunRecord], bool | None]:
 
 
 def _labels(run: RunRecord) -> bool | None:
-    return bool(run.of(LabelStream)) or (False if measures_errors(run) else None)
+    """Whether they were counted; of more classes than are counted it is not known what they are."""
+    many = any(call.function in LABEL_LOSSES and len(call.target.shape) == 1 for call in run.of(LossCall))
+    return bool(run.of(LabelStream)) or (False if measures_errors(run) and not many else None)
 
 
 def _targets(run: RunRecord) -> bool | None:
     return bool(run.of(RegressionTargets)) or _loss(REGRESSION_LOSSES)(run)
 
 
-def _learning(run: RunRecord) -> bool | None:
-    return bool(run.of(Learning)) or (False if measures_errors(run) else None)
+def _decays(run: RunRecord) -> bool | None:
+    return bool(run.of(DecayUse)) or (False if run.of(StepRecord) else None)
+
+
+def _modes(*kinds: str) -> Callable[[RunRecord], bool | None]:
+    """Whether layers that have two modes, of these kinds only if any are given, were seen in a forward or stand in a model."""
+
+    def seen(run: RunRecord) -> bool | None:
+        layers = {layer.kind for forward in run.of(ForwardPass) for layer in forward.layers}
+        return bool(layers & {*kinds}) or _modules(*_NAMES["batchnorm"], *(() if kinds else _NAMES["dropout"]))(run)
+
+    return seen
 
 
 def _modules(*kinds: str) -> Callable[[RunRecord], bool | None]:
@@ -90,31 +103,30 @@ def _rectifies(run: RunRecord) -> bool | None:
     return any(layer.rectified for layer in run.layers) if run.layers else None
 
 
-_NORMS = ("BatchNorm", "SyncBatchNorm", "LazyBatchNorm", "InstanceNorm")
-_TWO_MODES = ("Dropout", "AlphaDropout", "FeatureAlphaDropout", *_NORMS)
-
+_NAMES = {
+    "dropout": ("Dropout", "AlphaDropout", "FeatureAlphaDropout"),
+    "batchnorm": ("BatchNorm", "SyncBatchNorm", "LazyBatchNorm", "InstanceNorm"),
+}
 OCCASIONS = {
     "a model": Occasion("no model was called", _any(ForwardPass)),
-    "class labels": Occasion("no loss has class labels for targets", _labels, UNKNOWN_LOSS),
+    "class labels": Occasion("no loss has one class per row for its target", _labels, UNKNOWN_LOSS),
     "cross-entropy": Occasion("no cross-entropy of classes is computed", _loss(LABEL_LOSSES), UNKNOWN_LOSS),
     "binary cross-entropy": Occasion("no binary cross-entropy is computed", _loss(BINARY_LOSSES), UNKNOWN_LOSS),
     "a log-probability loss": Occasion("no loss takes log-probabilities", _loss(LOG_PROBABILITY_LOSSES), UNKNOWN_LOSS),
     "numbers for targets": Occasion("no loss has numbers for targets", _targets, UNKNOWN_LOSS),
-    "targets": Occasion("no loss compares outputs with targets", _learning, UNKNOWN_LOSS),
-    "weighted labels": Occasion("no loss weighs classes", _any(WeightedLabels)),
+    "weighted labels": Occasion("no loss function was given weights for classes", _any(WeightedLabels)),
     "tokens for targets": Occasion("no target is a token of the input", _any(AnswerInInput)),
     "data in a dense layer": Occasion("no linear or convolution layer receives data directly", _any(InputFacts)),
     "an evaluation": Occasion("nothing was evaluated", _evaluates),
-    "two modes": Occasion("no module behaves differently in training", _modules(*_TWO_MODES), UNKNOWN_MODEL),
-    "batch statistics": Occasion("no module keeps batch statistics", _modules(*_NORMS), UNKNOWN_MODEL),
-    "batch normalization": Occasion("no module normalizes by the batch", _modules(*_NORMS[:3]), UNKNOWN_MODEL),
-    "a padding mask": Occasion("no mask hides positions of an input", _any(PaddingMask)),
+    "two modes": Occasion("no model holds torch's dropout or batch normalization", _modes(), UNKNOWN_MODEL),
+    "batch statistics": Occasion("no model holds torch's batch normalization", _modes("batchnorm"), UNKNOWN_MODEL),
+    "a padding mask": Occasion("no scores were filled by a mask over the positions of an input", _any(PaddingMask)),
     "rectifiers": Occasion("no measured layer is followed by a rectifier", _rectifies, "no layer was measured"),
     "loader workers": Occasion("no DataLoader has several workers", _any(WorkerRandomness)),
-    "loaded weights": Occasion("no weights were loaded", _any(LoadRecord)),
-    "a schedule": Occasion("no schedule of the learning rate was made", _any(SchedulerRecord, ScheduleMade)),
-    "clipping": Occasion("nothing is clipped", _any(ClipUse, ClampedError)),
-    "weight decay": Occasion("no optimizer decays weights", _any(DecayUse)),
+    "loaded weights": Occasion("no state dict was loaded", _any(LoadRecord)),
+    "a schedule": Occasion("no learning-rate scheduler of torch's was made", _any(SchedulerRecord, ScheduleMade)),
+    "clipping": Occasion("no clipping function of torch's was called, and no error is clamped", _any(ClipUse, ClampedError)),
+    "weight decay": Occasion("no optimizer decays weights", _decays, "no step without a closure was looked at"),
     "a target network": Occasion("no network makes targets for another one like it", _any(TargetNetwork)),
     "several processes": Occasion("one process trains alone", _any(ReplicaComparison, WrapperBypass)),
     "a distributed sampler": Occasion("no distributed sampler deals out the data", _any(SamplerUse)),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from statistics import fmean, median, stdev
 
-from torchclinic.observe.records import BackwardPass, LossDirection, OptimizerRecord, RunRecord
+from torchclinic.observe.records import BackwardPass, Learning, LossDirection, OptimizerRecord, RunRecord
 from torchclinic.observe.records.layers import LayerSeries, Window
 from torchclinic.rules.rule import Undecided
 from torchclinic.vocabulary import DENSE_LAYERS, LOSSES
@@ -58,6 +58,21 @@ def sole_optimizer(record: RunRecord) -> OptimizerRecord | None:
     """The only optimizer that takes steps; None where several do."""
     stepping = [optimizer for optimizer in record.optimizers if optimizer.steps]
     return stepping[0] if len(stepping) == 1 else None
+
+
+def sole_stream(record: RunRecord, steps: int) -> Learning:
+    """What the one loss with targets makes of its batches.
+
+    Raises: Undecided where the run is too short, or several optimizers, or losses with targets, make it ambiguous.
+    """
+    found = record.of(Learning)
+    if record.steps < steps:
+        raise Undecided(f"the run has {record.steps} steps; it takes {steps} to tell")
+    if sole_optimizer(record) is None:
+        raise Undecided("several optimizers step, and what each is to reach is not known")
+    if len(found) != 1 or found[0].several:
+        raise Undecided("several losses have targets" if found else "no loss was seen that compares outputs with targets of data")
+    return found[0]
 
 
 def losses(record: RunRecord) -> list[float]:

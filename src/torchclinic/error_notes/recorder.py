@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from torchclinic.instruments.tracing import call_name
 from torchclinic.script.lines import Line, line_of
+from torchclinic.script.originals import original_of
 from torchclinic.vocabulary import LEAVES_TORCH
 
 KEPT = 20_000  # events; older ones are forgotten
@@ -46,6 +47,7 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        func = original_of(func)
         result = func(*args, **(kwargs or {}))
         self(func, args, result, torch.is_grad_enabled())
         if args and call_name(func) == "backward":

@@ -1,24 +1,37 @@
 """How our own work runs inside the user's program, and how it may end that program early."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 GiveUp = Callable[[Exception], None]
 
 
+@contextmanager
+def modeless() -> Iterator[None]:
+    """No mode of the user's sees what is called in here."""
+    with torch._C.DisableTorchFunction(), _disable_current_modes() if torch._C._len_torch_dispatch_stack() else nullcontext():
+        yield
+
+
 class Work:
-    """Our own work: no function mode, no gradients, and an error of ours ends the observation, never the script."""
+    """Our own work: no mode, no gradients, and an error of ours ends the observation, never the script."""
 
     def __init__(self, give_up: GiveUp) -> None:
         self._give_up = give_up
+        self._dispatch: AbstractContextManager[Any] | None = None
 
     def __enter__(self) -> None:
         self._grad = torch.is_grad_enabled()
+        if torch._C._len_torch_dispatch_stack():
+            self._dispatch = _disable_current_modes()
+            self._dispatch.__enter__()
         self._functions = torch._C.DisableTorchFunction()
         self._functions.__enter__()
         torch._C._set_grad_enabled(False)
@@ -26,6 +39,8 @@ class Work:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         torch._C._set_grad_enabled(self._grad)
         self._functions.__exit__(kind, error, tb)
+        if self._dispatch is not None:
+            self._dispatch.__exit__(None, None, None)
         return ours(error, self._give_up)
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from torchclinic.errors import InputError
 from torchclinic.observe.collector import Collector
+from torchclinic.observe.own import modeless
 from torchclinic.observe.records import ProbeFailure
 from torchclinic.observe.state.model_track import ModelTrack
 from torchclinic.script.frames import hushed
@@ -31,7 +32,7 @@ class Probe(Collector):
         clock = self.state.clock
         clock.quiet = True
         try:
-            with hushed(), _casts_not_kept():  # a model that prints is not to print twice
+            with hushed(), modeless(), _casts_not_kept():  # a model that prints is not to print twice
                 probe()
         except InputError as error:
             self.fail(str(error))

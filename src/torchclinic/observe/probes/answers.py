@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchclinic.instruments.arguments import apply, common_rows, first_rows
 from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.values import is_plain, tensors_in
+from torchclinic.observe.apart import beside
 from torchclinic.observe.events import LossCalled, ModelRuns
 from torchclinic.observe.probe import Probe, unsuitable
 from torchclinic.observe.probes.eval_pass import outputs_of
@@ -49,7 +50,8 @@ class Answers(Probe):
             match, share, line = found
             record = self._found[track.index] = AnswerInInput(track.kind, line, self.state.clock.step, match[2], share)
             try:
-                _probe(record, model, match, args, kwargs)
+                outcome = beside(model, [args, kwargs], lambda: _probe(model, match, args, kwargs))
+                record.positions, record.changed, record.reason = outcome
             except (RuntimeError, ValueError, IndexError, TypeError) as error:
                 record.reason = f"an extra forward with other tokens failed: {str(error).splitlines()[0]}"
 
@@ -72,8 +74,8 @@ class Answers(Probe):
         yield from self._found.values()
 
 
-def _probe(record: AnswerInInput, model: nn.Module, match: Match, args: Any, kwargs: Any) -> None:
-    """Change the tokens after a position: do the outputs up to it change?"""
+def _probe(model: nn.Module, match: Match, args: Any, kwargs: Any) -> tuple[int, int, str]:
+    """Change the tokens after some positions: how many, after how many the outputs up to there change, and why nothing is known."""
     place, dim, _, positions = match
     if dim == 1 and common_rows(args, kwargs) > MOST_ROWS:
         args, kwargs = first_rows((args, kwargs), MOST_ROWS)
@@ -88,15 +90,16 @@ def _probe(record: AnswerInInput, model: nn.Module, match: Match, args: Any, kwa
 
         first, again = run(tokens), run(tokens)
         if first is None or again is None or not torch.equal(first, again):
-            record.reason = "its output in eval mode has no time dimension, or is random"
-            return
+            return 0, 0, "its output in eval mode has no time dimension, or is random"
         spread = float((first - first.mean(0, keepdim=True)).square().mean().sqrt())
+        tried = changed = 0
         for position in [p for p in _spaced(positions) if p + 1 < tokens.shape[dim]]:
             after = run(_changed_after(tokens, position, dim))
             if after is not None:
                 kept = [p for p in positions if p <= position]
-                record.positions += 1
-                record.changed += float((after[kept] - first[kept]).abs().max()) > ROUNDING * spread
+                tried += 1
+                changed += float((after[kept] - first[kept]).abs().max()) > ROUNDING * spread
+    return tried, changed, ""
 
 
 def _tokens(args: Any, kwargs: Any) -> list[Tensor]:

@@ -13,6 +13,7 @@ from torchclinic.instruments.arguments import apply
 from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.reference import agreement
 from torchclinic.instruments.values import is_plain, tensors_in
+from torchclinic.observe.apart import beside
 from torchclinic.observe.events import DecisionsCompared, DirectionNoted, EvaluationRuns, LabelsNoted
 from torchclinic.observe.probe import Probe
 from torchclinic.observe.probes.eval_pass import outputs_of
@@ -53,12 +54,8 @@ class CarryOvers(Probe):
         inputs, evaluated = _first(kept.args, kept.kwargs), _first(args)
         if kept.target is None or inputs is None or evaluated is None or len(self._phases) >= MOST_PHASES:
             return
-        with untouched(model), torch.no_grad():
-            copied_args, copied_kwargs = apply((kept.args, kept.kwargs), torch.clone)
-            output = outputs_of(model(*copied_args, **copied_kwargs))[0]
-        decided = _decisions(kept.function, output, kept.target)
-        if decided is not None:
-            seen = Agreement(*(float(value) for value in agreement(*decided)))
+        seen = beside(model, [kept.args, kept.kwargs], lambda: _seen(model, kept))
+        if seen is not None:
             unlike = _unlike(inputs, evaluated)
             record = CarryOver(type(model).__name__, forward.line, self.state.clock.step, seen, coded=_coded(inputs), unlike=unlike)
             record.early = self._early()
@@ -109,6 +106,16 @@ class CarryOvers(Probe):
         shares = [count / sum(counts) for count in counts if count]
         entropy = -sum(share * math.log(share) for share in shares)
         return math.fsum(late) / len(late) / entropy if entropy > 0 else math.nan
+
+
+def _seen(model: nn.Module, kept: KeptBatch) -> Agreement | None:
+    """The agreement on the batch that was kept, in the mode the model is in."""
+    assert kept.target is not None
+    with untouched(model), torch.no_grad():
+        copied_args, copied_kwargs = apply((kept.args, kept.kwargs), torch.clone)
+        output = outputs_of(model(*copied_args, **copied_kwargs))[0]
+    decided = _decisions(kept.function, output, kept.target)
+    return Agreement(*(float(value) for value in agreement(*decided))) if decided is not None else None
 
 
 def _decisions(function: str, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor] | None:

@@ -10,6 +10,7 @@ from torch import nn
 from torchclinic.instruments.layer_signal import Propagation
 from torchclinic.instruments.propagation import propagation
 from torchclinic.instruments.values import tensors_in
+from torchclinic.observe.apart import beside
 from torchclinic.observe.events import LossCalled, ModelRuns
 from torchclinic.observe.probe import MOST_MODELS, Probe, unsuitable
 from torchclinic.observe.probes.eval_pass import eval_pass, print_of
@@ -37,22 +38,24 @@ class FirstLooks(Probe):
         if reason := unsuitable(model, track, args, kwargs):
             self.fail(reason)
             return
-        self.attempt(lambda: self._signals.append(self._propagation(model, kwargs or args)))
+        self.attempt(lambda: self._propagation(model, args, kwargs))
         self.attempt(lambda: self._eval_pass(model, track.index, args, kwargs))
 
-    def _propagation(self, model: nn.Module, batch: Any) -> Propagation:
+    def _propagation(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The record, with the lines on which weights were given their first values."""
-        record = propagation(model, batch, step=self.state.clock.step)
+        step = self.state.clock.step
+        record = beside(model, [args, kwargs], lambda: propagation(model, kwargs or args, step=step))
         parameters = dict(model.named_parameters(remove_duplicate=False))
         line, rows = "", []
         for row in record.rows:
             if row.parameter in parameters:
                 line = self.state.origins.values_line(parameters[row.parameter])
             rows.append(replace(row, line=line))
-        return replace(record, rows=tuple(rows))
+        self._signals.append(replace(record, rows=tuple(rows)))
 
     def _eval_pass(self, model: nn.Module, index: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        found = eval_pass(model, args, kwargs, self.state.clock.step)
+        step = self.state.clock.step
+        found = beside(model, [args, kwargs], lambda: eval_pass(model, args, kwargs, step))
         if found is not None:
             batch = print_of(args, kwargs)
             found.shape = next((tuple(tensor.shape) for tensor in tensors_in([args, kwargs])), ())

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from torchclinic.observe.apart import beside
 from torchclinic.observe.events import EvaluationRuns
 from torchclinic.observe.probe import Probe
 from torchclinic.observe.probes.mode_gap import mode_gap, normalizations
@@ -21,7 +22,8 @@ class ModeGaps(Probe):
             self.attempt(lambda: self._gap(event.model, event.track, event.kept, event.forward))
 
     def _gap(self, model: nn.Module, track: ModelTrack, kept: KeptBatch, forward: ForwardPass) -> None:
-        gap = mode_gap(model, track, kept, self.state.clock.step)
+        step = self.state.clock.step
+        gap = beside(model, [kept.args, kept.kwargs], lambda: mode_gap(model, track, kept, step))
         if gap is not None:
             gap.line = self.state.origins.line(model.get_submodule(gap.example)) or forward.line
             self.state.purposes.if_evaluated(forward, lambda: self._gaps.__setitem__(track.index, gap))

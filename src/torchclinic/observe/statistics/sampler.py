@@ -113,18 +113,17 @@ class Sampler:
         track = self.layers.get(id(module))
         if isinstance(result, tuple) and result:
             result = result[0]  # recurrent layers give their state as well
-        if track is None or track.step == self.clock.step or type(result) is not Tensor or not result.numel():
+        if track is None or track.step == self.clock.step or type(result) is not Tensor or not _unwatched():
             return
         start = perf_counter()
         same, version, kept = self._latest
-        if kept is not None and same() is result and version == result._version and track.joins(kept):
-            track.step = self.clock.step
-        else:
-            with self.own.arithmetic():
-                if result.dim() and is_plain(result) and result.is_floating_point() and _unwatched():
-                    track.step = self.clock.step
-                    track.keep(result, self._share)
-                    self._latest = weakref.ref(result), result._version, track
+        with self.own.arithmetic():
+            if kept is not None and same() is result and version == result._version and track.joins(kept):
+                track.step = self.clock.step
+            elif result.dim() and result.numel() and is_plain(result) and result.is_floating_point():
+                track.step = self.clock.step
+                track.keep(result, self._share)
+                self._latest = weakref.ref(result), result._version, track
         self.seconds += perf_counter() - start
 
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:

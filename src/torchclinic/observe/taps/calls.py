@@ -8,6 +8,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from torchclinic.script.frames import Call, double_of, forget_frames
+from torchclinic.script.originals import original_of
 from torchclinic.vocabulary import plain_name
 
 Watch = Callable[[str, Callable[..., Any], Call, tuple[Any, ...], dict[str, Any]], Any]
@@ -30,6 +31,7 @@ class CallMode(TorchFunctionMode):
         self.inside = 0  # calls that are being watched
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        func = original_of(func)
         call, name = double_of(sys._getframe(1)), func.__name__
         try:
             if self.asleep:

@@ -45,10 +45,11 @@ def hooks_are_on() -> bool:
 
 
 def held_by(outputs: list[Tensor], others: list[Tensor]) -> int:
-    """Bytes of the storages that the graph of `outputs` has saved for a backward pass, without those of `others`."""
+    """Bytes of the storages that the graph of `outputs`, up to `others`, has saved for a backward pass, without those of these."""
     own = {_place(tensor) for tensor in others}
     storages: dict[int, int] = {}
-    stack, seen = [tensor.grad_fn for tensor in outputs], set[Node]()
+    stack = [tensor.grad_fn for tensor in outputs]
+    seen: set[Node] = {tensor.grad_fn for tensor in others if tensor.grad_fn is not None}  # what is behind may hold hooks
     while stack and len(seen) < MOST_NODES:
         node = stack.pop()
         if node is None or node in seen:

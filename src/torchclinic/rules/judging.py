@@ -27,7 +27,7 @@ def judge(run: RunRecord, *, select: Sequence[str] = (), ignore: Sequence[str] =
     not_checked: list[NotChecked] = []
     for module in discover():
         code = module.RULE.code
-        if (select and not code.startswith(tuple(select))) or (ignore and code.startswith(tuple(ignore))):
+        if not asked(code, select, ignore):
             continue
         found, reason = _ask(module, run)
         findings += found
@@ -37,6 +37,11 @@ def judge(run: RunRecord, *, select: Sequence[str] = (), ignore: Sequence[str] =
             checked.append(code)
     not_checked += [NotChecked("RUN", limit) for limit in run.limits]
     return Verdict(rank(findings), tuple(checked), tuple(not_checked))
+
+
+def asked(code: str, select: Sequence[str], ignore: Sequence[str]) -> bool:
+    """Whether a code starts with one of `select` (any, if empty) and with none of `ignore`."""
+    return (not select or code.startswith(tuple(select))) and not (ignore and code.startswith(tuple(ignore)))
 
 
 def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:

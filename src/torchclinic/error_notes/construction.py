@@ -27,9 +27,9 @@ class Construction:
 
         A parameter is followed only where it serves nothing else; None where the text stands for several layers.
         """
-        signature = [n for n in inspect.signature(kind.__init__).parameters if n != "self"]  # type: ignore[misc]
+        signature = settings(kind)
         node = next((k.value for k in self.call.keywords if k.arg == name), None)
-        place = signature.index(name)
+        place = signature.index(name) if name in signature else len(self.call.args)
         if node is None and place < len(self.call.args) and not any(isinstance(a, ast.Starred) for a in self.call.args):
             node = self.call.args[place]
         return None if node is None else self._outwards(node)
@@ -73,6 +73,17 @@ def _only_call(source: Source, function: Function) -> ast.Call | None:
     name = around.name if function.name == "__init__" and isinstance(around, ast.ClassDef) else function.name
     calls = [node for node in source.walk(ast.Call) if isinstance(node, ast.Call) and _called(node) == name]
     return calls[0] if len(calls) == 1 else None
+
+
+_RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional")
+
+
+def settings(kind: type) -> list[str]:
+    """The parameters of a layer's constructor, in order."""
+    if issubclass(kind, nn.RNNBase) and kind.__module__.startswith("torch.nn"):
+        return list(_RECURRENT)
+    left_out = ("self", "args", "kwargs", "dtype", "device")
+    return [name for name in inspect.signature(kind.__init__).parameters if name not in left_out]  # type: ignore[misc]
 
 
 def construction_of(module: nn.Module, path: str, owner: nn.Module | None, sources: tuple[Source, ...]) -> Construction | None:
@@ -135,7 +146,7 @@ def _may_have_made(call: ast.Call, module: nn.Module) -> bool:
     """False where a number in the call is another than the layer's."""
     if _called(call) != type(module).__name__:
         return False
-    signature = [n for n in inspect.signature(type(module).__init__).parameters if n != "self"]
+    signature = settings(type(module))
     given = dict(zip(signature, call.args, strict=False)) | {k.arg: k.value for k in call.keywords if k.arg}
     return not any(_differs(_number(node), getattr(module, name, None)) for name, node in given.items())
 

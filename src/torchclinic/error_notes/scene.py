@@ -1,7 +1,6 @@
 """Where an error was raised: the message, the user's frames, the failing expression, its tensors, the layer that raised."""
 
 import ast
-import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,10 +9,11 @@ from types import TracebackType
 from typing import Any
 
 
+import torch
 from torch import Tensor, nn
 
 from torchclinic.error_notes.births import Birth, births
-from torchclinic.error_notes.construction import Construction, construction_of
+from torchclinic.error_notes.construction import Construction, construction_of, settings
 from torchclinic.error_notes.lookup import UnresolvedError, outermost, value_of
 from torchclinic.error_notes.recorder import Event, Kind, Recorder
 from torchclinic.error_notes.source import Edit, Source, dotted, position_of, source_of
@@ -59,6 +59,7 @@ class Call:
 
     function: str
     names: Mapping[str, Any] = field(repr=False)
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,33 @@ class Scene:
         return node if isinstance(node, ast.expr) else value if isinstance(value, ast.expr) else None
 
     def value(self, node: ast.expr) -> Any:
-        return self.frames[-1].value(node)
+        return self._given[node] if node in self._given else self.frames[-1].value(node)
+
+    @cached_property
+    def _given(self) -> dict[ast.expr, Any]:
+        """The arguments of the failing call, as the function of torch that it called has received them."""
+        call = self.expression
+        if not isinstance(call, ast.Call) or not self.calls or any(isinstance(a, ast.Starred) for a in call.args):
+            return {}
+        first = self.calls[0]
+        if first.function == "_wrapped_call_impl":
+            values, keywords = first.names.get("args", ()), first.names.get("kwargs", {})
+        else:
+            values = tuple(first.names.get(name) for name in first.parameters if name != "self")
+            keywords = first.names
+        found = dict(zip(call.args, values, strict=False))
+        found |= {k.value: keywords[k.arg] for k in call.keywords if k.arg in keywords}
+        return {node: value for node, value in found.items() if isinstance(value, Tensor)}
+
+    @cached_property
+    def _stand_ins(self) -> dict[ast.AST, str]:
+        """Names for arguments that cannot be looked up again, such as the output of the user's model."""
+        unknown = [node for node in self._given if self.frames[-1].value(node) is None]
+        return {node: f"given_{place}__" for place, node in enumerate(unknown)}
+
+    @cached_property
+    def _names(self) -> Mapping[str, Any]:
+        return {**self.frames[-1].names, **{name: self._given[node] for node, name in self._stand_ins.items()}}  # type: ignore[index]
 
     def text(self, node: ast.AST) -> str:
         return ast.unparse(node)
@@ -131,7 +158,7 @@ class Scene:
     @cached_property
     def layer(self) -> nn.Module | None:
         """The innermost module of torch's that was running."""
-        modules = (c.names.get("self") for c in reversed(self.calls))
+        modules = (c.names.get("self") for c in reversed(self.calls) if c.function != "__init__")
         return next((m for m in modules if isinstance(m, nn.Module) and type(m).__module__.startswith("torch.nn")), None)
 
     @cached_property
@@ -185,9 +212,11 @@ class Scene:
             value = self.value(node)
             if isinstance(value, Tensor):
                 found[ast.unparse(node)] = Operand(ast.unparse(node), value, node)
+        for node in self._stand_ins:
+            found[ast.unparse(node)] = Operand(ast.unparse(node), self._given[node], node)  # type: ignore[index,arg-type]
         if self.layer is not None:
             given = self.layer_input
-            if given is not None and all(operand.tensor is not given for operand in found.values()):
+            if given is not None and not any(same(operand.tensor, given) for operand in found.values()):
                 name = f"input of {self.layer_name}"
                 found = {name: Operand(name, given)} | found
             for name, parameter in self.layer.named_parameters(recurse=False):
@@ -200,7 +229,7 @@ class Scene:
 
     def node_of(self, tensor: Tensor | None) -> ast.expr | None:
         """The part of the failing expression that is this very tensor."""
-        found = [o.node for o in self.operands if o.tensor is tensor and o.node is not None]
+        found = [o.node for o in self.operands if tensor is not None and same(o.tensor, tensor) and o.node is not None]
         return found[0] if found else None
 
     def name_of(self, tensor: Tensor, otherwise: str) -> str:
@@ -236,14 +265,17 @@ class Scene:
 
     # edits that were tried
 
-    def edit(self, changes: Mapping[ast.AST, str]) -> Edit | None:
-        """The failing line with other text in places of it, if the failing operation then passes."""
+    def edit(self, changes: Mapping[ast.AST, str], tried: Mapping[ast.AST, str] | None = None) -> Edit | None:
+        """The failing line with other text in places of it, if the failing operation then passes.
+
+        `tried`: what is executed in those places, where it is not that very text.
+        """
         source = self.frames[-1].source if self.seen else None
         if source is None or self.expression is None or not changes:
             return None
         edit = source.edit(changes)
         try:
-            changed = ast.parse(_replaced(source, self.expression, changes), mode="eval").body
+            changed = ast.parse(_replaced(source, self.expression, {**self._stand_ins, **(tried or changes)}), mode="eval").body
         except (SyntaxError, ValueError):
             return None
         return edit if self._fails_again and self._passes(changed, {}) else None
@@ -253,7 +285,12 @@ class Scene:
         source = self.frames[-1].source if self.seen else None
         if node is None or source is None or not hasattr(node, "lineno"):
             return None
-        return self.edit({node: form.format(dotted(source.text(node), node))})
+        tried = {node: form.format(self._stand_ins[node])} if node in self._stand_ins else None
+        return self.edit({node: form.format(dotted(source.text(node), node))}, tried)
+
+    def changed_to(self, node: ast.expr, text: str) -> Edit | None:
+        """Other text in place of a part of the failing expression, if that passes."""
+        return self.edit({node: text})
 
     def birth_edit(self, node: ast.expr | None, form: str, change: Change, *, first: bool = False) -> Edit | None:
         """The same where the value was made (nearest, or `first` of all), if the failing operation passes with it."""
@@ -261,7 +298,7 @@ class Scene:
         if not isinstance(tensor, Tensor) or not self._fails_again or self.expression is None:
             return None
         made = [birth for birth in self.births(node) if birth.expression is not None]
-        if not made or not self._passes(self.expression, {id(tensor): change}):
+        if not made or not self._passes(self._tried, {id(tensor): change}):
             return None
         birth = made[-1] if first else made[0]
         assert birth.expression is not None
@@ -309,16 +346,25 @@ class Scene:
         """Whether the failing expression, on copies, raises what it raised: else a trial says nothing."""
         assert self.expression is not None
         try:
-            Trial(self.frames[-1].names, meta=self._meta).value(self.expression)
+            Trial(self._names, meta=self._meta).value(self._tried)
         except UnresolvedError:
             return False
         except Exception as error:  # noqa: BLE001 - compared below
             return type(error).__name__ == self.kind and str(error)[:60] == self.message[:60]
         return False
 
+    @cached_property
+    def _tried(self) -> ast.expr:
+        """The failing expression with the stand-ins in it."""
+        source = self.frames[-1].source
+        assert self.expression is not None
+        if not self._stand_ins or source is None:
+            return self.expression
+        return ast.parse(_replaced(source, self.expression, self._stand_ins), mode="eval").body
+
     def _passes(self, expression: ast.expr, changes: Mapping[int, Change]) -> bool:
         try:
-            Trial(self.frames[-1].names, changes, self._meta).value(expression)
+            Trial(self._names, changes, self._meta).value(expression)
         except Exception:  # noqa: BLE001 - whatever it raises, the edit does not help
             return False
         return True
@@ -326,8 +372,7 @@ class Scene:
 
 def rebuild(layer: nn.Module, **changes: Any) -> nn.Module | None:
     """A layer of the same settings but these, on the meta device; None where it cannot be built so."""
-    names = [n for n in inspect.signature(type(layer).__init__).parameters if n not in ("self", "args", "kwargs", "dtype", "device")]
-    held = {name: getattr(layer, name) for name in names if hasattr(layer, name)}
+    held = {name: getattr(layer, name) for name in settings(type(layer)) if hasattr(layer, name)}
     held |= {name: value is not None for name, value in held.items() if name == "bias" and not isinstance(value, bool)}
     parameter = next(iter(layer.parameters()), None)
     dtype = None if parameter is None else parameter.dtype
@@ -335,6 +380,17 @@ def rebuild(layer: nn.Module, **changes: Any) -> nn.Module | None:
         return type(layer)(**(held | changes), device="meta", dtype=dtype).train(layer.training)
     except Exception:  # noqa: BLE001 - an impossible setting
         return None
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """One tensor, or two over the same memory in the same way (a watched call may hand over an alias)."""
+    if a is b:
+        return True
+    if a.layout != torch.strided or b.layout != torch.strided or a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.is_nested or b.is_nested or a.stride() != b.stride() or a.storage_offset() != b.storage_offset():
+        return False
+    return a.numel() > 0 and a.untyped_storage()._cdata == b.untyped_storage()._cdata
 
 
 def _path(owner: nn.Module, layer: nn.Module | None) -> str:
@@ -376,7 +432,8 @@ def scene_of(error: BaseException, past: Recorder | None = None) -> Scene:
             frames.append(Frame(Line(frame.f_code.co_filename, step.tb_lineno), frame.f_code.co_name, names, place))
             calls = []
         else:
-            calls.append(Call(frame.f_code.co_name, dict(frame.f_locals)))
+            code = frame.f_code
+            calls.append(Call(code.co_name, dict(frame.f_locals), code.co_varnames[: code.co_argcount]))
         step = step.tb_next
     return Scene(str(error), type(error).__name__, tuple(frames), tuple(calls), past)
 

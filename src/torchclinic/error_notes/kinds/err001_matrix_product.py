@@ -19,7 +19,7 @@ import math
 from torch import Tensor, nn
 
 from torchclinic.error_notes.kind import Explanation, Kind, shape
-from torchclinic.error_notes.scene import Scene
+from torchclinic.error_notes.scene import Scene, same
 from torchclinic.error_notes.source import Edit
 
 KIND = Kind(
@@ -54,7 +54,7 @@ def _linear(scene: Scene, given: Tensor, m: int) -> Explanation:
         birth = scene.birth(scene.node_of(given))
         edit = _flatten_edit(scene, given) if scene.passes_layer(whole.flatten(1)) else None
         return Explanation(cause, "Flatten from dimension 1 on, flatten(1): the batch stays apart.", birth and birth.line, edit)
-    if len(sizes) == 2 and sizes[0] == m and given.grad_fn is None:
+    if len(sizes) == 2 and sizes[0] == m and given.grad_fn is None and _samples_are_columns(scene, given):
         node = scene.node_of(given)
         edit = scene.repair(node, "{}.t()", lambda t: t.t())
         cause += f" It has {m} rows: features and samples are exchanged."
@@ -69,6 +69,13 @@ def _linear(scene: Scene, given: Tensor, m: int) -> Explanation:
     at = scene.construction.source.line(scene.construction.call) if scene.construction is not None and edit is None else None
     fix = f"Build the layer with in_features={k}, if the input is as it should be; else change what makes the input."
     return Explanation(cause, fix, at, edit)
+
+
+def _samples_are_columns(scene: Scene, given: Tensor) -> bool:
+    """Another tensor of the script has as many rows as this one has columns, and none as many as this one has rows."""
+    others = [v for f in scene.frames for v in f.names.values() if isinstance(v, Tensor) and not same(v, given) and v.dim() > 0]
+    rows = {other.shape[0] for other in others if not isinstance(other, nn.Parameter)}
+    return given.shape[1] in rows and given.shape[0] not in rows
 
 
 def _flattened(scene: Scene, given: Tensor, start: int) -> Edit | None:

@@ -49,7 +49,11 @@ class Measured:
     @property
     def cause_line_right(self) -> bool:
         """A line that is named; where none is, the failing line stands for it."""
-        return self.explained and self.error is not None and _number(self.error["cause_line"] or self.error["line"]) == self.answer["cause"]
+        return (
+            self.explained
+            and self.error is not None
+            and _number(self.error["cause_line"] or self.error["line"]) == self.answer["cause"]
+        )
 
 
 def _number(place: str) -> int:
@@ -89,7 +93,9 @@ def gets_past(script: Path, error: dict[str, Any], result: Path) -> bool:
     copy.write_text(text)
     raised = run_in_child(copy, result)
     failed = _number(error["line"])
-    return raised is None or (raised["error"] != "process" and raised["line"] != failed + (moved if _number(error["edit"]["line"]) <= failed else 0))
+    return raised is None or (
+        raised["error"] != "process" and raised["line"] != failed + (moved if _number(error["edit"]["line"]) <= failed else 0)
+    )
 
 
 def measured(kind: str, case: str, answer: dict[str, Any]) -> Measured:

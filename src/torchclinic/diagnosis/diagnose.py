@@ -10,9 +10,7 @@ from torchclinic.observe.session import Session
 from torchclinic.rules.judging import Verdict, asked, judge
 
 
-def diagnose(
-    session: Session, *, select: Sequence[str] = (), ignore: Sequence[str] = (), crash: Crash | None = None
-) -> Diagnosis:
+def diagnose(session: Session, *, select: Sequence[str] = (), ignore: Sequence[str] = (), crash: Crash | None = None) -> Diagnosis:
     """What is known so far, by rules whose code starts with one of `select` (all, if empty) and with none of `ignore`.
 
     `crash`: the error that ended the run. It is the first finding, in the place of those that say less of the same.

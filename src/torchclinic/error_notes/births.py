@@ -75,7 +75,9 @@ def assigned(source: Source, name: str, before: ast.stmt) -> tuple[ast.stmt, ast
                 return None  # only on some ways
         if isinstance(block, ast.For | ast.AsyncFor) and name in _names(block.target):
             return block, None
-        if isinstance(block, ast.With) and any(i.optional_vars is not None and name in _names(i.optional_vars) for i in block.items):
+        if isinstance(block, ast.With) and any(
+            i.optional_vars is not None and name in _names(i.optional_vars) for i in block.items
+        ):
             return block, None
         if block is scope:
             return None
@@ -146,10 +148,7 @@ def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.ex
 
 def _is_self(node: ast.expr, attribute: str) -> bool:
     return (
-        isinstance(node, ast.Attribute)
-        and node.attr == attribute
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "self"
+        isinstance(node, ast.Attribute) and node.attr == attribute and isinstance(node.value, ast.Name) and node.value.id == "self"
     )
 
 

@@ -145,7 +145,11 @@ def _edit(known: Explanation) -> list[str]:
     old, new = edit.old.splitlines(), edit.new.splitlines()
     if len(old) + len(new) > 6:
         return [f"  edit     {edit.line} (the HTML and JSON reports hold it; the operation then passes)"]
-    return [f"  edit     {edit.line} (tried: the operation then passes)", *(f"    - {t}" for t in old), *(f"    + {t}" for t in new)]
+    return [
+        f"  edit     {edit.line} (tried: the operation then passes)",
+        *(f"    - {t}" for t in old),
+        *(f"    + {t}" for t in new),
+    ]
 
 
 def crash_of(error: BaseException, past: Recorder | None = None) -> Crash:
@@ -156,7 +160,7 @@ def crash_of(error: BaseException, past: Recorder | None = None) -> Crash:
 def explained(scene: Scene) -> Crash:
     """Of the kinds that match the message, the first whose `explain` gives an answer."""
     crash = Crash(scene.kind, scene.message, frames=tuple((frame.line, frame.function) for frame in scene.frames))
-    message = scene.message[:MOST_MESSAGE * 10]
+    message = scene.message[: MOST_MESSAGE * 10]
     for module in kinds():
         match = module.KIND.match(scene.kind, message)
         if match is None:
@@ -167,9 +171,7 @@ def explained(scene: Scene) -> Crash:
             explanation = replace(explanation, cause=sentence(explanation.cause), fix=sentence(explanation.fix))
             layer = f"{scene.layer_name} = {_one_line(str(scene.layer))}" if scene.layer is not None else ""
             where = scene.layer_name if scene.layer is not None else ""
-            return replace(
-                crash, kind=module.KIND, explanation=explanation, tensors=_tensors(scene), where=where, layer=layer
-            )
+            return replace(crash, kind=module.KIND, explanation=explanation, tensors=_tensors(scene), where=where, layer=layer)
     return replace(crash, tensors=_tensors(scene))
 
 

@@ -87,7 +87,9 @@ def _words(text: str) -> list[str]:
     return [word for word in plain.split() if len(word) > 3 and word not in _COMMON]
 
 
-_COMMON = frozenset(["error", "runtimeerror", "valueerror", "expected", "should", "must", "with", "that", "have", "from", "this", "tensor"])
+_COMMON = frozenset(
+    ["error", "runtimeerror", "valueerror", "expected", "should", "must", "with", "that", "have", "from", "this", "tensor"]
+)
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -47,7 +47,9 @@ def errors_in(text: str) -> Iterator[Told]:
             found.append(Told(error[1], error[2] or "", _own(frames)))
             frames = []
         elif (frame := _FRAME.match(line)) is not None:
-            frames = [*frames[-200:], (frame[1], int(frame[2]), frame[3])] if message is None else [(frame[1], int(frame[2]), frame[3])]
+            frames = (
+                [*frames[-200:], (frame[1], int(frame[2]), frame[3])] if message is None else [(frame[1], int(frame[2]), frame[3])]
+            )
             message = None
         elif _BEGIN.match(line):
             frames, message = [], None

@@ -8,7 +8,6 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any
 
-
 import torch
 from torch import Tensor, nn
 
@@ -288,6 +287,10 @@ class Scene:
         tried = {node: form.format(self._stand_ins[node])} if node in self._stand_ins else None
         return self.edit({node: form.format(dotted(source.text(node), node))}, tried)
 
+    def passes_expression(self, text: str) -> bool:
+        """Whether another expression in the place of the failing one passes."""
+        return self.seen and self._passes(ast.parse(text, mode="eval").body, {})
+
     def changed_to(self, node: ast.expr, text: str) -> Edit | None:
         """Other text in place of a part of the failing expression, if that passes."""
         return self.edit({node: text})
@@ -436,5 +439,3 @@ def scene_of(error: BaseException, past: Recorder | None = None) -> Scene:
             calls.append(Call(code.co_name, dict(frame.f_locals), code.co_varnames[: code.co_argcount]))
         step = step.tb_next
     return Scene(str(error), type(error).__name__, tuple(frames), tuple(calls), past)
-
-

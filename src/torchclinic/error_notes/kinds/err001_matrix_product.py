@@ -131,7 +131,9 @@ def _attention(scene: Scene, layer: nn.MultiheadAttention, k: int, m: int) -> Ex
     names = scene.call("forward")
     widths = {name: names[name].shape[-1] for name in ("query", "key", "value") if isinstance(names.get(name), Tensor)}
     expected = {"query": layer.embed_dim, "key": layer.kdim, "value": layer.vdim}
-    wrong = [f"{name} has {width} features and must have {expected[name]}" for name, width in widths.items() if width != expected[name]]
+    wrong = [
+        f"{name} has {width} features and must have {expected[name]}" for name, width in widths.items() if width != expected[name]
+    ]
     made = scene.construction
     at = made.source.line(made.call) if made is not None else None
     fix = f"Build the attention with kdim={widths.get('key', k)} and vdim={widths.get('value', k)}, or project the input to {m} features."
@@ -153,11 +155,19 @@ def _product(scene: Scene, n: int, k: int, m: int, p: int) -> Explanation:
     fix = "Transpose one of the two" if k == p or n == m else f"Give the left operand {m} columns or the right one {k} rows"
     if scene.seen and k == p and n != m and right is not None:
         made = _swapped(scene, right) or scene.repair(right, "{}.t()", lambda t: t.mT)
-        return Explanation(cause, f"Transpose {scene.text(right)} ([{p}, {m}]): then {k} meets {p}.", None if made else scene.line, made)
+        return Explanation(
+            cause, f"Transpose {scene.text(right)} ([{p}, {m}]): then {k} meets {p}.", None if made else scene.line, made
+        )
     if scene.seen and n == m and k != p and left is not None:
         made = scene.repair(left, "{}.t()", lambda t: t.mT)
-        return Explanation(cause, f"Transpose {scene.text(left)} ([{k}, {n}]): then {n} meets {m}.", None if made else scene.line, made)
-    hint = "" if scene.seen else f" In an nn.Linear, {m} is in_features, and its input had {k}: a missing flatten(1), or another size of the layer"
+        return Explanation(
+            cause, f"Transpose {scene.text(left)} ([{k}, {n}]): then {n} meets {m}.", None if made else scene.line, made
+        )
+    hint = (
+        ""
+        if scene.seen
+        else f" In an nn.Linear, {m} is in_features, and its input had {k}: a missing flatten(1), or another size of the layer"
+    )
     return Explanation(cause, f"{fix}.{hint}")
 
 

@@ -39,7 +39,9 @@ def explain(scene: Scene) -> Explanation | None:
     what = f"{k} columns on the left, {m} rows on the right" if k != m else f"batches of {batch} and {batch2}"
     left, right = _operands(scene)
     if left is None or right is None or not scene.seen:
-        return Explanation(f"The matrices do not fit: {what}", "For b of shape [B, M, K], multiply with b.mT, [B, K, M]; the batch comes first")
+        return Explanation(
+            f"The matrices do not fit: {what}", "For b of shape [B, M, K], multiply with b.mT, [B, K, M]; the batch comes first"
+        )
     a, b = scene.value(left), scene.value(right)
     sizes = f"{scene.text(left)} is {shape(a.shape)} and {scene.text(right)} {shape(b.shape)}: {what}"
     if b.shape[-1] == k and (edit := scene.repair(right, "{}.transpose(-2, -1)", lambda t: t.mT)):

@@ -39,16 +39,29 @@ def explain(scene: Scene) -> Explanation:
         cause = f"A [{rows}, {columns}] matrix takes a vector of {columns} elements, and this one has {scene['vec']}"
         return Explanation(cause, "Give both the same number of features; `matrix.mT @ vector` takes one element per row")
     if scene["c"]:
-        return Explanation(f"dot takes vectors of equal length; these have {scene['c']} and {scene['d']} elements", "Give both the same length")
+        return Explanation(
+            f"dot takes vectors of equal length; these have {scene['c']} and {scene['d']} elements", "Give both the same length"
+        )
     pair = _pair(scene)
-    shapes = "" if pair is None else f": {scene.text(pair[0])} is {_sizes(scene, pair[0])}, {scene.text(pair[1])} is {_sizes(scene, pair[1])}"
+    shapes = (
+        ""
+        if pair is None
+        else f": {scene.text(pair[0])} is {_sizes(scene, pair[0])}, {scene.text(pair[1])} is {_sizes(scene, pair[1])}"
+    )
     if scene["a"]:
         edit = None if pair is None else _summed(scene, pair)
         fix = "For one number per pair of rows, multiply elementwise and sum over dim=1; for all products of rows use a @ b.mT"
-        return Explanation(f"dot takes two vectors, and got tensors of {scene['a']} and {scene['b']} dimensions{shapes}", fix, scene.line, edit)
+        return Explanation(
+            f"dot takes two vectors, and got tensors of {scene['a']} and {scene['b']} dimensions{shapes}", fix, scene.line, edit
+        )
     if scene["must"]:
         edit = None if pair is None or not isinstance(scene.expression, ast.Call) else _matmul(scene, scene.expression, pair)
-        operand = {"self": "the left operand", "mat2": "the right operand", "batch1": "the left operand", "batch2": "the right operand"}
+        operand = {
+            "self": "the left operand",
+            "mat2": "the right operand",
+            "batch1": "the left operand",
+            "batch2": "the right operand",
+        }
         takes = "two matrices" if scene["must"] == "matrix" else "two batches of matrices, [B, N, K] and [B, K, P]"
         cause = f"This product takes {takes}, and {operand[scene['which']]} is none{shapes}"
         return Explanation(cause, "Use torch.matmul (or @), which multiplies matrices and batches of them", scene.line, edit)

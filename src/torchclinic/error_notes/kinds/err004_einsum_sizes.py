@@ -32,7 +32,9 @@ KIND = Kind(
 def explain(scene: Scene) -> Explanation:
     if scene["letters"]:
         cause = f"The equation gives operand {scene['which']} {scene['letters']} letters, and it has {scene['dims']} dimensions"
-        return Explanation(cause, "Write a letter for every dimension of the operand, or ... for those that do not matter", scene.line)
+        return Explanation(
+            cause, "Write a letter for every dimension of the operand, or ... for those that do not matter", scene.line
+        )
     cause = f"The letter {scene['letter']} stands for a size of {scene['a']} and, in operand {scene['operand']}, for {scene['b']}"
     fix = f"If the two dimensions may differ (queries and keys), give operand {scene['operand']} a letter of its own; else make them equal"
     return Explanation(cause, fix, scene.line, _other_letter(scene))
@@ -58,7 +60,7 @@ def specimen() -> str:
 
 
 def twin() -> str:
-    return _SCRIPT.replace("\"bsd,bsd->bs\"", "\"bsd,btd->bst\"")
+    return _SCRIPT.replace('"bsd,bsd->bs"', '"bsd,btd->bst"')
 
 
 _SCRIPT = """

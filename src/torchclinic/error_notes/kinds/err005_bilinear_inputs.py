@@ -21,9 +21,7 @@ KIND = Kind(
     "ERR005",
     "bilinear-inputs",
     __doc__,
-    (
-        r"bilinear\(\): input(?P<which>[12]) size does not match weight size: got (?P<got>\d+) but expected (?P<want>\d+)",
-    ),
+    (r"bilinear\(\): input(?P<which>[12]) size does not match weight size: got (?P<got>\d+) but expected (?P<want>\d+)",),
 )
 
 

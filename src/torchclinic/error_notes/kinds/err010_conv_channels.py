@@ -40,7 +40,9 @@ def explain(scene: Scene) -> Explanation:
     if given.dim() == len(sizes) - 1:
         cause = f"The input {shape(given.shape)} has no channel dimension, so {scene.layer_name} takes it for one sample of {got} channels, not {want}"
         edit = scene.repair(node, "{}.unsqueeze(1)", lambda t: t.unsqueeze(1)) if want == 1 else None
-        return Explanation(cause, "Insert the channels behind the batch: x.unsqueeze(1)", scene.line if edit is None else None, edit)
+        return Explanation(
+            cause, "Insert the channels behind the batch: x.unsqueeze(1)", scene.line if edit is None else None, edit
+        )
     if sizes[-1] == want and _channels_last(given, want):
         last = len(sizes) - 1
         order = ", ".join(map(str, (0, last, *range(1, last))))

@@ -56,7 +56,10 @@ def _form(sizes: tuple[int, ...], n: int, channels: int) -> tuple[str, str]:
     if len(sizes) == n + 3:
         return "", "Merge the further dimension into the batch: x.flatten(0, 1)"
     if len(sizes) == 2 and n == 2:
-        return "", "Flat rows get their shape back with x.view(-1, C, H, W); a single image [H, W] gets channel and batch with x[None, None]"
+        return (
+            "",
+            "Flat rows get their shape back with x.view(-1, C, H, W); a single image [H, W] gets channel and batch with x[None, None]",
+        )
     return "", "Insert the missing dimensions: unsqueeze(0) for the batch, unsqueeze(1) for the channel"
 
 

@@ -44,11 +44,15 @@ def explain(scene: Scene) -> Explanation:
         text = f"{scene.text(call.func)}({scene.text(node)}.transpose(1, 2)).transpose(1, 2)" if inside else ""
         edit = scene.edit({call: text}) if text and call is not None else None
         cause += f": the {want} features come last"
-        return Explanation(cause, f"Transpose around it, or use nn.LayerNorm({want}), which takes the last dimension", scene.line, edit)
+        return Explanation(
+            cause, f"Transpose around it, or use nn.LayerNorm({want}), which takes the last dimension", scene.line, edit
+        )
     edit = scene.layer_edit("num_features" if isinstance(scene.layer, nn.modules.batchnorm._NormBase) else "num_channels", got)
     made = scene.construction
     at = made.source.line(made.call) if made is not None and edit is None else None
-    return Explanation(cause, f"Build it with {got} features, the channels of the layer before; channels-last data needs a permute", at, edit)
+    return Explanation(
+        cause, f"Build it with {got} features, the channels of the layer before; channels-last data needs a permute", at, edit
+    )
 
 
 def specimen() -> str:

@@ -16,20 +16,12 @@ import ast
 
 from torch import nn
 
-from torchclinic.script.lines import Line
-
 from torchclinic.error_notes.kind import Explanation, Kind, shape
 from torchclinic.error_notes.scene import Scene
 from torchclinic.error_notes.source import Edit
+from torchclinic.script.lines import Line
 
-KIND = Kind(
-    "ERR013",
-    "norm-input-rank",
-    __doc__,
-    (
-        r"expected (?P<want>\d)D(?: or (?P<or>\d)D)? input \(got (?P<got>\d)D input\)",
-    ),
-)
+KIND = Kind("ERR013", "norm-input-rank", __doc__, (r"expected (?P<want>\d)D(?: or (?P<or>\d)D)? input \(got (?P<got>\d)D input\)",))
 
 
 def explain(scene: Scene) -> Explanation:

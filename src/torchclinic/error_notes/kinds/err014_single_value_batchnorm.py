@@ -30,7 +30,7 @@ KIND = Kind(
         r"Expected more than 1 value per channel when training, got input size torch\.Size\(\[(?P<shape>[\d, ]+)\]\)",
         r"Expected more than 1 spatial element when training, got input size torch\.Size\(\[(?P<shape2>[\d, ]+)\]\)",
     ),
-    covers=('MOD004',),
+    covers=("MOD004",),
 )
 
 
@@ -66,7 +66,9 @@ def _drop_last(frame: Frame) -> Edit | None:
     loader = frame.value(names[0])
     if loader.batch_size is None or loader.drop_last or len(loader.dataset) % loader.batch_size != 1:
         return None
-    made = [n for n in source.walk(ast.Assign) if isinstance(n, ast.Assign) and any(source.text(t) == names[0].id for t in n.targets)]
+    made = [
+        n for n in source.walk(ast.Assign) if isinstance(n, ast.Assign) and any(source.text(t) == names[0].id for t in n.targets)
+    ]
     if len(made) != 1 or not isinstance(made[0].value, ast.Call) or not source.text(made[0].value.func).endswith("DataLoader"):
         return None
     return source.edit({made[0].value: source.text(made[0].value).rstrip(")").rstrip(", ") + ", drop_last=True)"})
@@ -80,7 +82,11 @@ def _evaluated(scene: Scene) -> Edit | None:
     if source is None or statement is None or not isinstance(call, ast.Call) or scene.layer is None:
         return None
     model = scene.value(call.func)
-    if not isinstance(model, nn.Module) or not isinstance(call.func, ast.Name) or not scene.passes_layer(scene.layer_input, layer=_eval(scene)):
+    if (
+        not isinstance(model, nn.Module)
+        or not isinstance(call.func, ast.Name)
+        or not scene.passes_layer(scene.layer_input, layer=_eval(scene))
+    ):
         return None
     block: ast.AST = statement
     while isinstance(source.parent(block), ast.With):

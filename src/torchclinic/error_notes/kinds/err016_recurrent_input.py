@@ -36,14 +36,22 @@ def explain(scene: Scene) -> Explanation:
         cause = f"{name} reads sequences, [batch, steps, features], and its input{sizes} has {scene['rank']} dimensions"
         single = given is not None and given.dim() == 4 and given.shape[1] == 1
         edit = scene.repair(scene.node_of(given), "{}.squeeze(1)", lambda t: t.squeeze(1)) if single else None
-        fix = "Take the channel of size 1 away: x.squeeze(1)" if single else "Bring the input to three dimensions, for images x.flatten(2) or x.squeeze(1)"
+        fix = (
+            "Take the channel of size 1 away: x.squeeze(1)"
+            if single
+            else "Bring the input to three dimensions, for images x.flatten(2) or x.squeeze(1)"
+        )
         return Explanation(cause, fix, None if edit else scene.line, edit)
     want, got = int(scene["want"] or scene["want2"]), int(scene["got"] or scene["got2"])
-    cause = f"{name} was built for {want} features per step (input_size={want}), and its input{sizes} has {got} in the last dimension"
+    cause = (
+        f"{name} was built for {want} features per step (input_size={want}), and its input{sizes} has {got} in the last dimension"
+    )
     edit = scene.layer_edit("input_size", got)
     made = scene.construction
     at = made.source.line(made.call) if made is not None and edit is None else None
-    return Explanation(cause, f"Build it with input_size={got}, the values of one step, or bring {want} features to the last dimension", at, edit)
+    return Explanation(
+        cause, f"Build it with input_size={got}, the values of one step, or bring {want} features to the last dimension", at, edit
+    )
 
 
 def specimen() -> str:

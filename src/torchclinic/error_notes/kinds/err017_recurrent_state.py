@@ -39,14 +39,22 @@ def explain(scene: Scene) -> Explanation:
         two = bool(scene["state"])
         cause = f"The input{sizes} of {name} has {'2 dimensions, which is one sequence without a batch' if two else '3 dimensions'}, and the state has {scene['state'] or scene['state2']}"
         node = scene.argument(0)
-        edit = (scene.birth_edit(node, "{}.unsqueeze(0)", lambda t: t.unsqueeze(0)) or scene.changed(node, "{}.unsqueeze(0)")) if two else None
+        edit = (
+            (scene.birth_edit(node, "{}.unsqueeze(0)", lambda t: t.unsqueeze(0)) or scene.changed(node, "{}.unsqueeze(0)"))
+            if two
+            else None
+        )
         batch = "unsqueeze(0)" if getattr(scene.layer, "batch_first", False) else "unsqueeze(1)"
-        return Explanation(cause, f"Give both a batch or neither: x.{batch} makes a batch of one", None if edit else scene.line, edit)
+        return Explanation(
+            cause, f"Give both a batch or neither: x.{batch} makes a batch of one", None if edit else scene.line, edit
+        )
     want, got = numbers(scene["want"]), numbers(scene["got"])
     cause = f"{name} takes a state of {shape(want)} with its input{sizes}, and got {shape(got)}"
     layer = scene.layer
     if not isinstance(layer, nn.RNNBase) or not isinstance(given, Tensor) or given.dim() != 3:
-        return Explanation(cause, "Make the state in the batch's size; with batch_first=False, dimension 1 of the input is the batch")
+        return Explanation(
+            cause, "Make the state in the batch's size; with batch_first=False, dimension 1 of the input is the batch"
+        )
     if not layer.batch_first and given.shape[0] == got[1] and got[0] == want[0] and got[2:] == want[2:]:
         edit = _batch_first(scene, layer, given, got)
         cause += f": the layer is not batch_first and takes dimension 1, {given.shape[1]}, for the batch"

@@ -38,7 +38,9 @@ def explain(scene: Scene) -> Explanation:
         return Explanation(cause, "Leave this pooling out, or use larger images: the sides were halved too often for these", at)
     size, kernel = numbers(scene["size"]), numbers(scene["kernel"])
     cause = f"{name} has a kernel of {shape(kernel)}, and its padded input is only {shape(size)}"
-    return Explanation(cause, "Pad it (padding=1 for a kernel of 3), take a smaller kernel, or pool less before it", at, _padded(scene, kernel))
+    return Explanation(
+        cause, "Pad it (padding=1 for a kernel of 3), take a smaller kernel, or pool less before it", at, _padded(scene, kernel)
+    )
 
 
 def _padded(scene: Scene, kernel: tuple[int, ...]) -> Edit | None:

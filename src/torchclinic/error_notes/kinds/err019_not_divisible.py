@@ -14,11 +14,10 @@ PyTorch documentation, `torch.nn.MultiheadAttention`, `torch.nn.GroupNorm`, `tor
 
 import ast
 
-from torchclinic.script.lines import Line
-
 from torchclinic.error_notes.kind import Explanation, Kind
 from torchclinic.error_notes.scene import Scene
 from torchclinic.error_notes.source import Edit
+from torchclinic.script.lines import Line
 
 KIND = Kind(
     "ERR019",
@@ -47,7 +46,11 @@ def explain(scene: Scene) -> Explanation:
     fix = f"Choose a number of {what} that divides {whole}, such as {' or '.join(map(str, sorted(near)))}"
     if scene["which"] == "in_channels":
         fix += "; a depthwise convolution has groups=in_channels"
-    return Explanation(f"{whole} does not divide by {parts} {what} ({whole} = {whole // parts} · {parts} + {whole % parts})", fix, *_number(scene, parts, near[0], what))
+    return Explanation(
+        f"{whole} does not divide by {parts} {what} ({whole} = {whole // parts} · {parts} + {whole % parts})",
+        fix,
+        *_number(scene, parts, near[0], what),
+    )
 
 
 def _number(scene: Scene, parts: int, near: int, what: str) -> tuple[Line | None, Edit | None]:
@@ -55,7 +58,10 @@ def _number(scene: Scene, parts: int, near: int, what: str) -> tuple[Line | None
     call = scene.expression
     if not isinstance(call, ast.Call) or not scene.seen:
         return None, None
-    places = {"heads": ("num_heads", "nhead", 1), "groups": ("num_groups" if scene["channels"] else "groups", "groups", 0 if scene["channels"] else 6)}
+    places = {
+        "heads": ("num_heads", "nhead", 1),
+        "groups": ("num_groups" if scene["channels"] else "groups", "groups", 0 if scene["channels"] else 6),
+    }
     first, second, place = places[what]
     node = scene.argument(place, first) or scene.argument(place, second)
     source = scene.frames[-1].source

@@ -15,10 +15,9 @@ PyTorch documentation, `torch.nn.MultiheadAttention`.
 
 from torch import Tensor
 
-from torchclinic.error_notes.source import dotted
-
 from torchclinic.error_notes.kind import Explanation, Kind, numbers, shape
 from torchclinic.error_notes.scene import Scene
+from torchclinic.error_notes.source import dotted
 
 KIND = Kind(
     "ERR020",
@@ -34,7 +33,9 @@ KIND = Kind(
 def explain(scene: Scene) -> Explanation:
     if scene["mask"]:
         mask, should = numbers(scene["mask"]), numbers(scene["should"])
-        return Explanation(f"attn_mask is {shape(mask)} and must be {shape(should)}: queries by keys", "Build it for the lengths of this batch")
+        return Explanation(
+            f"attn_mask is {shape(mask)} and must be {shape(should)}: queries by keys", "Build it for the lengths of this batch"
+        )
     masks = [c.names.get(name) for c in scene.calls for name in ("key_padding_mask", "src_key_padding_mask")]
     mask = next((m for m in masks if isinstance(m, Tensor)), None)
     sizes = "" if mask is None else f" is {shape(mask.shape)} and"

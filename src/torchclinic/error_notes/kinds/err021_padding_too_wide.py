@@ -34,7 +34,12 @@ def explain(scene: Scene) -> Explanation:
     cause = f"A padding of {max(pad)} by reflection needs more than {max(pad)} pixels, and the input {shape(sizes)} has {side}"
     made = scene.construction
     at = made.source.line(made.call) if made is not None else None
-    return Explanation(cause, f"Pad by at most {side - 1}, use larger inputs, or another padding (zeros, replicate)", at, _smaller(scene, max(pad), side))
+    return Explanation(
+        cause,
+        f"Pad by at most {side - 1}, use larger inputs, or another padding (zeros, replicate)",
+        at,
+        _smaller(scene, max(pad), side),
+    )
 
 
 def _smaller(scene: Scene, pad: int, side: int) -> Edit | None:

@@ -18,18 +18,15 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from torchclinic.script.lines import Line
-
 from torchclinic.error_notes.kind import Explanation, Kind, shape
 from torchclinic.error_notes.scene import Scene
+from torchclinic.script.lines import Line
 
 KIND = Kind(
     "ERR030",
     "broadcast-sizes",
     __doc__,
-    (
-        r"size of tensor a \((?P<a>\d+)\) must match the size of tensor b \((?P<b>\d+)\) at non-singleton dimension (?P<dim>\d+)",
-    ),
+    (r"size of tensor a \((?P<a>\d+)\) must match the size of tensor b \((?P<b>\d+)\) at non-singleton dimension (?P<dim>\d+)",),
 )
 
 
@@ -38,7 +35,10 @@ def explain(scene: Scene) -> Explanation:
     pair = _pair(scene, a, b)
     if pair is None:
         cause = f"Shapes are compared from the right; in dimension {dim} of the result the sizes are {a} and {b}, and neither is 1"
-        return Explanation(cause, "If an operand lacks a dimension, add it where it belongs, b[:, None] or b.unsqueeze(dim); else make the sizes equal")
+        return Explanation(
+            cause,
+            "If an operand lacks a dimension, add it where it belongs, b[:, None] or b.unsqueeze(dim); else make the sizes equal",
+        )
     shapes = [tuple(scene.value(node).shape) for node in pair]
     names = [_short(scene, node) for node in pair]
     counted = dim - max(map(len, shapes))
@@ -51,7 +51,11 @@ def explain(scene: Scene) -> Explanation:
                     fix = f"{names[place]} lacks a dimension: {names[place]}{text} puts its sizes where they belong"
                     return Explanation(cause, fix, edit=edit)
     born = _fixed_size(scene, pair, dim)
-    return Explanation(cause, "Make the two sizes equal, or 1 where one is to be repeated; sizes of a batch are taken from it: x.size(0), torch.randn_like(x)", born)
+    return Explanation(
+        cause,
+        "Make the two sizes equal, or 1 where one is to be repeated; sizes of a batch are taken from it: x.size(0), torch.randn_like(x)",
+        born,
+    )
 
 
 def _pair(scene: Scene, a: int, b: int) -> tuple[ast.expr, ast.expr] | None:

@@ -38,12 +38,21 @@ def explain(scene: Scene) -> Explanation:
     cause = f"A tensor of {shape(sizes)} is to become {shape(target)}: in dimension {scene['dim']} its size is {got}, and only a size of 1 can be stretched to {want}"
     call = scene.expression
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "expand":
-        if len(call.args) == 2 and target[::-1][-len(sizes) :] and all(s in (1, t) for s, t in zip(sizes, target[::-1], strict=False)):
+        if (
+            len(call.args) == 2
+            and target[::-1][-len(sizes) :]
+            and all(s in (1, t) for s, t in zip(sizes, target[::-1], strict=False))
+        ):
             first, second = call.args
             edit = scene.edit({first: scene.text(second), second: scene.text(first)})
             return Explanation(cause, f"The two sizes are exchanged: expand to {shape(target[::-1])}", scene.line, edit)
-        return Explanation(cause, "Insert a dimension of size 1 first (unsqueeze), or repeat the elements (repeat, which copies)", scene.line)
-    return Explanation(cause, "Make the place as large as what is written to it, or change what is written; in a product with a bias, check its operands")
+        return Explanation(
+            cause, "Insert a dimension of size 1 first (unsqueeze), or repeat the elements (repeat, which copies)", scene.line
+        )
+    return Explanation(
+        cause,
+        "Make the place as large as what is written to it, or change what is written; in a product with a bias, check its operands",
+    )
 
 
 def specimen() -> str:

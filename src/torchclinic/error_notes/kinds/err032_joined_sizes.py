@@ -37,11 +37,22 @@ def explain(scene: Scene) -> Explanation:
     tensors = _tensors(scene)
     shapes = f" ({', '.join(shape(t.shape) for t in tensors[:4])})" if tensors else ""
     if scene["place"]:
-        edit = scene.edit({call.func: "torch.stack"}) if isinstance(call, ast.Call) and scene.text(call.func) == "torch.cat" else None
-        return Explanation("The tensors are single numbers, without a dimension to join along", "Use torch.stack, which makes a new dimension", scene.line, edit)
+        edit = (
+            scene.edit({call.func: "torch.stack"}) if isinstance(call, ast.Call) and scene.text(call.func) == "torch.cat" else None
+        )
+        return Explanation(
+            "The tensors are single numbers, without a dimension to join along",
+            "Use torch.stack, which makes a new dimension",
+            scene.line,
+            edit,
+        )
     if scene["a"]:
         cause = f"The tensors have {scene['a']} and {scene['b']} dimensions{shapes}, and cat needs equal numbers"
-        return Explanation(cause, "Bring them to one number of dimensions: flatten(1) for maps of a network, unsqueeze for a missing one", edit=_flat(scene, tensors))
+        return Explanation(
+            cause,
+            "Bring them to one number of dimensions: flatten(1) for maps of a network, unsqueeze for a missing one",
+            edit=_flat(scene, tensors),
+        )
     want, got = scene["want"] or scene["want2"], scene["got"] or scene["got2"]
     which = f"tensor number {scene['number']}" if scene["number"] else "another tensor"
     cause = f"cat joins along dimension {scene['dim']}, all other sizes must agree, and {which} has {got} where the first has {want}{shapes}"

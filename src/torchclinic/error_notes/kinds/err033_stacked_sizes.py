@@ -14,10 +14,9 @@ PyTorch documentation, `torch.stack`, `torch.utils.data.default_collate`.
 
 import ast
 
-from torchclinic.script.lines import Line
-
 from torchclinic.error_notes.kind import Explanation, Kind, numbers, shape
 from torchclinic.error_notes.scene import Scene
+from torchclinic.script.lines import Line
 
 KIND = Kind(
     "ERR033",
@@ -33,7 +32,11 @@ def explain(scene: Scene) -> Explanation:
     a, b = numbers(scene["a"]), numbers(scene["b"])
     cause = f"Entry 0 has shape {shape(a)}, entry {scene['number']} {shape(b)}, and stack needs equal shapes"
     if any("collate" in call.function for call in scene.calls) or "collate" in scene.message:
-        what = "pad them to one length, torch.nn.utils.rnn.pad_sequence" if len(a) == 1 else "resize or crop them in the data set, or pad them"
+        what = (
+            "pad them to one length, torch.nn.utils.rnn.pad_sequence"
+            if len(a) == 1
+            else "resize or crop them in the data set, or pad them"
+        )
         fix = f"The samples of the data set differ in size: {what} in a collate_fn of the loader"
         return Explanation(cause, fix, _loader(scene))
     if len(a) == len(b) and a[1:] == b[1:] and a:

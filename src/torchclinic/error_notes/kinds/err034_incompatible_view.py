@@ -17,24 +17,21 @@ import ast
 
 from torch import Tensor
 
+from torchclinic.error_notes.kind import Explanation, Kind
+from torchclinic.error_notes.scene import Scene
+from torchclinic.error_notes.source import Edit
 from torchclinic.errors import InputError
 from torchclinic.script.lines import Line
 from torchclinic.tensors.views import Fix, explain_view
 from torchclinic.units import format_nbytes
 from torchclinic.vocabulary import SPREADING, TRANSPOSES
 
-from torchclinic.error_notes.kind import Explanation, Kind
-from torchclinic.error_notes.scene import Scene
-from torchclinic.error_notes.source import Edit
-
 KIND = Kind(
     "ERR034",
     "incompatible-view",
     __doc__,
-    (
-        r"view size is not compatible with input tensor's size and stride",
-    ),
-    covers=('SHP004',),
+    (r"view size is not compatible with input tensor's size and stride",),
+    covers=("SHP004",),
 )
 
 

@@ -20,14 +20,7 @@ from torch import Tensor
 from torchclinic.error_notes.kind import Explanation, Kind, numbers, shape
 from torchclinic.error_notes.scene import Scene
 
-KIND = Kind(
-    "ERR035",
-    "invalid-shape",
-    __doc__,
-    (
-        r"shape '\[(?P<shape>[^\]]*)\]' is invalid for input of size (?P<numel>\d+)",
-    ),
-)
+KIND = Kind("ERR035", "invalid-shape", __doc__, (r"shape '\[(?P<shape>[^\]]*)\]' is invalid for input of size (?P<numel>\d+)",))
 
 
 def explain(scene: Scene) -> Explanation:
@@ -39,7 +32,14 @@ def explain(scene: Scene) -> Explanation:
     there = f" ({shape(tensor.shape)})" if isinstance(tensor, Tensor) else ""
     cause = f"The shape {shape(asked)} needs {what} elements, and the tensor has {numel}{there}"
     rest = math.prod(asked[1:]) if len(asked) > 1 else 0
-    if isinstance(tensor, Tensor) and isinstance(call, ast.Call) and -1 not in asked and rest and numel % rest == 0 and tensor.dim():
+    if (
+        isinstance(tensor, Tensor)
+        and isinstance(call, ast.Call)
+        and -1 not in asked
+        and rest
+        and numel % rest == 0
+        and tensor.dim()
+    ):
         if numel // rest == tensor.shape[0] and len(call.args) == len(asked) and isinstance(call.func, ast.Attribute):
             text = scene.text(call.func.value)
             edit = scene.changed_to(call.args[0], f"{text}.size(0)")

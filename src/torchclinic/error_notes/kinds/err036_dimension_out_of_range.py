@@ -16,11 +16,10 @@ import ast
 
 from torch import Tensor
 
-from torchclinic.script.lines import Line
-
 from torchclinic.error_notes.kind import Explanation, Kind, shape
 from torchclinic.error_notes.scene import Scene
 from torchclinic.error_notes.source import Edit
+from torchclinic.script.lines import Line
 
 KIND = Kind(
     "ERR036",
@@ -30,13 +29,17 @@ KIND = Kind(
         r"Dimension out of range \(expected to be in range of \[(?P<low>-?\d+), (?P<high>\d+)\], but got (?P<got>-?\d+)\)",
         r"Dimension specified as (?P<got0>-?\d+) but tensor has no dimensions",
     ),
-    types=('IndexError',),
+    types=("IndexError",),
 )
 
 
 def explain(scene: Scene) -> Explanation:
     if scene["got0"]:
-        return Explanation(f"Dimension {scene['got0']} was named, and the tensor is a single number without dimensions", "Leave the dimension away, or keep the dimension that a mean or sum took", scene.line)
+        return Explanation(
+            f"Dimension {scene['got0']} was named, and the tensor is a single number without dimensions",
+            "Leave the dimension away, or keep the dimension that a mean or sum took",
+            scene.line,
+        )
     rank = scene.number("high") + 1
     tensor = _receiver(scene)
     there = f", {shape(tensor[1].shape)}," if tensor is not None and tensor[1].dim() == rank else ""
@@ -47,8 +50,14 @@ def explain(scene: Scene) -> Explanation:
         return Explanation(cause, "Squeeze only the dimension that is meant, squeeze(-1), or use flatten(1)", *_squeeze(scene))
     if tensor is not None and rank == scene.number("got"):
         edit = scene.birth_edit(tensor[0], "{}.unsqueeze(0)", lambda t: t.unsqueeze(0))
-        return Explanation(cause, "If one sample came where a batch is expected, give it one: x.unsqueeze(0); else name a dimension that exists", edit=edit)
-    return Explanation(cause, "If one sample came where a batch is expected, give it one: x.unsqueeze(0); else name a dimension that exists")
+        return Explanation(
+            cause,
+            "If one sample came where a batch is expected, give it one: x.unsqueeze(0); else name a dimension that exists",
+            edit=edit,
+        )
+    return Explanation(
+        cause, "If one sample came where a batch is expected, give it one: x.unsqueeze(0); else name a dimension that exists"
+    )
 
 
 def _receiver(scene: Scene) -> tuple[ast.expr, Tensor] | None:

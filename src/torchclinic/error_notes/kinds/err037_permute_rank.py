@@ -17,14 +17,7 @@ import ast
 from torchclinic.error_notes.kind import Explanation, Kind, shape
 from torchclinic.error_notes.scene import Scene
 
-KIND = Kind(
-    "ERR037",
-    "permute-rank",
-    __doc__,
-    (
-        r"input\.dim\(\) = (?P<rank>\d+) is not equal to len\(dims\) = (?P<dims>\d+)",
-    ),
-)
+KIND = Kind("ERR037", "permute-rank", __doc__, (r"input\.dim\(\) = (?P<rank>\d+) is not equal to len\(dims\) = (?P<dims>\d+)",))
 
 
 def explain(scene: Scene) -> Explanation:
@@ -38,7 +31,9 @@ def explain(scene: Scene) -> Explanation:
         if order == [0, 3, 1, 2]:
             text = f"{scene.text(call.func.value)}.permute(2, 0, 1).unsqueeze(0)"
             edit = scene.edit({call: text})
-            return Explanation(cause, "One image has no batch: permute(2, 0, 1), and unsqueeze(0) for a batch of one", scene.line, edit)
+            return Explanation(
+                cause, "One image has no batch: permute(2, 0, 1), and unsqueeze(0) for a batch of one", scene.line, edit
+            )
     return Explanation(cause, f"List {rank} dimensions, or give the tensor the missing one with unsqueeze(0)", scene.line)
 
 

@@ -27,7 +27,7 @@ KIND = Kind(
         r"too many values to unpack \(expected (?P<many>\d+)(?:, got \d+)?\)",
         r"not enough values to unpack \(expected (?P<few>\d+), got (?P<got>\d+)\)",
     ),
-    types=('ValueError',),
+    types=("ValueError",),
 )
 
 
@@ -41,7 +41,13 @@ def explain(scene: Scene) -> Explanation | None:
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "split" and scene["many"]:
         if value.args and frame.value(value.args[0]) == wanted:
             size = frame.source
-            edit = None if size is None else size.edit({value: size.text(value).replace(".split(", ".chunk(", 1)}) if size.text(value).count(".split(") == 1 else None
+            edit = (
+                None
+                if size is None
+                else size.edit({value: size.text(value).replace(".split(", ".chunk(", 1)})
+                if size.text(value).count(".split(") == 1
+                else None
+            )
             cause = f"split({wanted}) cuts into pieces of size {wanted}, and there are more than {wanted} of them"
             return Explanation(cause, f"chunk({wanted}, dim=...) gives {wanted} pieces", scene.line, edit)
     of_shape = isinstance(value, ast.Attribute) and value.attr == "shape"
@@ -50,10 +56,18 @@ def explain(scene: Scene) -> Explanation | None:
         return None
     if of_shape:
         cause = f"{scene.text(value.value)} is {shape(tensor.shape)}, {tensor.dim()} dimensions, and {wanted} are unpacked"  # type: ignore[attr-defined]
-        fix = "Insert the missing dimension where the tensor is made (unsqueeze(1) for a channel)" if tensor.dim() < wanted else "Unpack all dimensions"
+        fix = (
+            "Insert the missing dimension where the tensor is made (unsqueeze(1) for a channel)"
+            if tensor.dim() < wanted
+            else "Unpack all dimensions"
+        )
         born = scene.first_birth(value.value)  # type: ignore[attr-defined]
         return Explanation(cause, fix, born.line if born is not None else scene.line)
-    return Explanation(f"{scene.text(value)} has {tensor.shape[0]} rows, and they are unpacked into {wanted} names", "Unpack as many as there are", scene.line)
+    return Explanation(
+        f"{scene.text(value)} has {tensor.shape[0]} rows, and they are unpacked into {wanted} names",
+        "Unpack as many as there are",
+        scene.line,
+    )
 
 
 def specimen() -> str:

@@ -15,7 +15,6 @@ PyTorch documentation, Tensor indexing.
 import ast
 
 from torchclinic.error_notes.births import Birth
-
 from torchclinic.error_notes.kind import Explanation, Kind, numbers, shape
 from torchclinic.error_notes.scene import Scene
 from torchclinic.error_notes.source import Edit
@@ -27,7 +26,7 @@ KIND = Kind(
     (
         r"The shape of the mask \[(?P<mask>[\d, ]+)\] at index (?P<at>\d+) does not match the shape of the indexed tensor \[(?P<shape>[\d, ]+)\] at index (?P<there>\d+)",
     ),
-    types=('IndexError',),
+    types=("IndexError",),
 )
 
 
@@ -37,7 +36,11 @@ def explain(scene: Scene) -> Explanation:
     cause = f"The mask is {shape(mask)}, and the tensor {shape(sizes)} has {sizes[int(scene['there'])]} where the mask has {mask[int(scene['at'])]}"
     birth = scene.birth(node)
     edit = _other_dim(scene, birth) if birth is not None and len(mask) == 1 and len(sizes) == 2 and mask[0] == sizes[1] else None
-    fix = "The mask has a value per column; one per row is all(dim=1) or any(dim=1)" if edit else "Build the mask from the dimension that it selects from"
+    fix = (
+        "The mask has a value per column; one per row is all(dim=1) or any(dim=1)"
+        if edit
+        else "Build the mask from the dimension that it selects from"
+    )
     return Explanation(cause, fix, birth.line if birth is not None else None, edit)
 
 

@@ -21,10 +21,8 @@ KIND = Kind(
     "ERR041",
     "overlapping-write",
     __doc__,
-    (
-        r"more than one element of the written-to tensor refers to a single memory location",
-    ),
-    covers=('SHP005',),
+    (r"more than one element of the written-to tensor refers to a single memory location",),
+    covers=("SHP005",),
 )
 
 
@@ -32,7 +30,10 @@ def explain(scene: Scene) -> Explanation:
     stretched = [o for o in scene.operands if _stretched(o.tensor)]
     fix = "Write to `tensor.clone()` (every element gets memory of its own), or to the tensor before expand"
     if not stretched:
-        return Explanation("The written tensor repeats elements without memory (a stride is 0, by expand or broadcasting): one write would land in several elements", fix)
+        return Explanation(
+            "The written tensor repeats elements without memory (a stride is 0, by expand or broadcasting): one write would land in several elements",
+            fix,
+        )
     name, tensor = stretched[0].name, stretched[0].tensor
     cause = f"{name} repeats elements without memory (its strides are {tensor.stride()}, a 0 comes by expand or broadcasting): one write would land in several elements"
     event = scene.last("layout", tensor)

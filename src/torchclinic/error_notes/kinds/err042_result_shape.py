@@ -19,9 +19,7 @@ KIND = Kind(
     "ERR042",
     "result-shape",
     __doc__,
-    (
-        r"output with shape \[(?P<out>[\d, ]*)\] doesn't match the broadcast shape \[(?P<shape>[\d, ]*)\]",
-    ),
+    (r"output with shape \[(?P<out>[\d, ]*)\] doesn't match the broadcast shape \[(?P<shape>[\d, ]*)\]",),
 )
 
 
@@ -29,7 +27,11 @@ def explain(scene: Scene) -> Explanation:
     out, wide = numbers(scene["out"]), numbers(scene["shape"])
     cause = f"The result would be {shape(wide)}, and it is to be written in place into {shape(out)}"
     grey = len(out) >= 3 and out[-3] == 1 and wide[-3] == 3 if len(wide) == len(out) else False
-    fix = "The statistics of three channels meet a grey image: give one mean and one std, (0.5,), (0.5,)" if grey else "Write out of place (a = a - b), or give the other operand a shape that fits in"
+    fix = (
+        "The statistics of three channels meet a grey image: give one mean and one std, (0.5,), (0.5,)"
+        if grey
+        else "Write out of place (a = a - b), or give the other operand a shape that fits in"
+    )
     return Explanation(cause, fix)
 
 

@@ -38,9 +38,17 @@ def explain(scene: Scene) -> Explanation:
     n = scene["n"] or (str(tensor.numel()) if isinstance(tensor, Tensor) else "several")
     there = f" ({shape(tensor.shape)})" if isinstance(tensor, Tensor) else ""
     if "index" in scene.message:
-        return Explanation("An index of a list takes one number, and the tensor has several elements", "Take them one by one: [names[i] for i in indices.tolist()]", scene.line)
+        return Explanation(
+            "An index of a list takes one number, and the tensor has several elements",
+            "Take them one by one: [names[i] for i in indices.tolist()]",
+            scene.line,
+        )
     cause = f"One number is wanted, and the tensor has {n} elements{there}"
-    edit = scene.changed(node, "{}.mean()") if isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.grad_fn is not None else None
+    edit = (
+        scene.changed(node, "{}.mean()")
+        if isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.grad_fn is not None
+        else None
+    )
     fix = "Reduce it first, x.mean().item() (a loss with reduction='none' has a value per sample); x.tolist() gives all of them"
     return Explanation(cause, fix, None if edit is None else edit.line, edit)
 

@@ -16,19 +16,18 @@ from torchclinic.error_notes.kind import Explanation, Kind
 from torchclinic.error_notes.scene import Scene
 
 KIND = Kind(
-    "ERR044",
-    "ragged-list",
-    __doc__,
-    (
-        r"expected sequence of length (?P<want>\d+) at dim (?P<dim>\d+) \(got (?P<got>\d+)\)",
-    ),
+    "ERR044", "ragged-list", __doc__, (r"expected sequence of length (?P<want>\d+) at dim (?P<dim>\d+) \(got (?P<got>\d+)\)",)
 )
 
 
 def explain(scene: Scene) -> Explanation:
     cause = f"The lists have different lengths in dimension {scene['dim']}: the first {scene['want']}, another {scene['got']}"
     birth = scene.birth(scene.argument(0))
-    return Explanation(cause, "Pad them to one length before torch.tensor, or make a tensor of each and use pad_sequence", birth.line if birth is not None else None)
+    return Explanation(
+        cause,
+        "Pad them to one length before torch.tensor, or make a tensor of each and use pad_sequence",
+        birth.line if birth is not None else None,
+    )
 
 
 def specimen() -> str:

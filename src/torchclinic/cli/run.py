@@ -213,7 +213,7 @@ class Outputs:
         elif self.style == "github":
             click.echo("\n".join([*github_lines(verdict.findings), ending]), err=True)
         elif outcome.crash is not None and not run.steps and all(f.code == outcome.crash.kind.code for f in verdict.findings):
-            click.echo(_last_lines(outcome.crash, ending), err=True)
+            click.echo(_last_lines(outcome.crash, self.title, ending), err=True)
         else:
             _print(report, verdict)
         if self.last_word is not None:
@@ -231,10 +231,11 @@ def _with_proofs(report: "Report", found: "Proofs") -> "Report":
     return replace(report, sections=sections, summary=summary, data={**report.data, **proofs_data(found)})
 
 
-def _last_lines(crash: "Crash", ending: str) -> str:
+def _last_lines(crash: "Crash", title: str, ending: str) -> str:
     """The report of a crash before training: Python has printed the traceback, and the rules had nothing to check."""
-    text = crash.text() or "torchclinic knows no explanation of this error."
-    return f"\n{text}\n\ntorchclinic: {ending}"
+    text = crash.text()
+    unknown = "" if text else " No explanation of this error is known."
+    return (f"{text}\n\n" if text else "") + f"{title}: {ending}{unknown}"
 
 
 def _print(report: Any, verdict: Any) -> None:

@@ -35,8 +35,8 @@ def births(frames: "tuple[Frame, ...]", node: ast.expr) -> Iterator[Birth]:
     """From the nearest to the first: the assignment of the name on the failing line, of the name there, and so on."""
     depth, before = len(frames) - 1, frames[-1].statement
     for _ in range(FARTHEST):
-        frame = frames[depth]
-        source = frame.source
+        frame: Frame | None = frames[depth]
+        source = frames[depth].source
         if source is None or before is None:
             return
         if isinstance(node, ast.Name):

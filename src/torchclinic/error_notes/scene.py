@@ -120,7 +120,7 @@ class Scene:
         return self._given[node] if node in self._given else self.frames[-1].value(node)
 
     @cached_property
-    def _given(self) -> dict[ast.expr, Any]:
+    def _given(self) -> dict[ast.AST, Any]:
         """The arguments of the failing call, as the function of torch that it called has received them."""
         call = self.expression
         if not isinstance(call, ast.Call) or not self.calls or any(isinstance(a, ast.Starred) for a in call.args):
@@ -131,19 +131,19 @@ class Scene:
         else:
             values = tuple(first.names.get(name) for name in first.parameters if name != "self")
             keywords = first.names
-        found = dict(zip(call.args, values, strict=False))
+        found: dict[ast.AST, Any] = dict(zip(call.args, values, strict=False))
         found |= {k.value: keywords[k.arg] for k in call.keywords if k.arg in keywords}
         return {node: value for node, value in found.items() if isinstance(value, Tensor)}
 
     @cached_property
     def _stand_ins(self) -> dict[ast.AST, str]:
         """Names for arguments that cannot be looked up again, such as the output of the user's model."""
-        unknown = [node for node in self._given if self.frames[-1].value(node) is None]
+        unknown = [n for n in self._given if isinstance(n, ast.expr) and self.frames[-1].value(n) is None]
         return {node: f"given_{place}__" for place, node in enumerate(unknown)}
 
     @cached_property
     def _names(self) -> Mapping[str, Any]:
-        return {**self.frames[-1].names, **{name: self._given[node] for node, name in self._stand_ins.items()}}  # type: ignore[index]
+        return {**self.frames[-1].names, **{name: self._given[node] for node, name in self._stand_ins.items()}}
 
     def text(self, node: ast.AST) -> str:
         return ast.unparse(node)
@@ -211,8 +211,9 @@ class Scene:
             value = self.value(node)
             if isinstance(value, Tensor):
                 found[ast.unparse(node)] = Operand(ast.unparse(node), value, node)
-        for node in self._stand_ins:
-            found[ast.unparse(node)] = Operand(ast.unparse(node), self._given[node], node)  # type: ignore[index,arg-type]
+        for argument in self._stand_ins:
+            if isinstance(argument, ast.expr):
+                found[ast.unparse(argument)] = Operand(ast.unparse(argument), self._given[argument], argument)
         if self.layer is not None:
             given = self.layer_input
             if given is not None and not any(same(operand.tensor, given) for operand in found.values()):
@@ -253,7 +254,7 @@ class Scene:
         return next(iter(self.births(node)), None)
 
     def first_birth(self, node: ast.expr | None) -> Birth | None:
-        return (self.births(node) or [None])[-1]
+        return next(reversed(self.births(node)), None)
 
     def last(self, kind: Kind, tensor: Tensor | None = None) -> Event | None:
         return None if self.past is None else self.past.last(kind, tensor)
@@ -284,7 +285,7 @@ class Scene:
         source = self.frames[-1].source if self.seen else None
         if node is None or source is None or not hasattr(node, "lineno"):
             return None
-        tried = {node: form.format(self._stand_ins[node])} if node in self._stand_ins else None
+        tried: dict[ast.AST, str] | None = {node: form.format(self._stand_ins[node])} if node in self._stand_ins else None
         return self.edit({node: form.format(dotted(source.text(node), node))}, tried)
 
     def passes_expression(self, text: str) -> bool:

@@ -50,10 +50,15 @@ def _linear(scene: Scene, given: Tensor, m: int) -> Explanation:
         return Explanation(cause, fix, edit.line if edit else scene.line, edit)
     whole = given._base
     if given.dim() == 1 and whole is not None and k % m == 0 and whole.dim() > 1 and math.prod(whole.shape[1:]) == m:
-        cause = f"{name} takes rows of {m} features. All {whole.shape[0]} samples were flattened into one row: {whole.shape[0]} · {m} = {k}."
+        cause = (
+            f"{name} takes rows of {m} features. All {whole.shape[0]} samples were flattened into one row: "
+            f"{whole.shape[0]} · {m} = {k}."
+        )
         birth = scene.birth(scene.node_of(given))
         edit = _flatten_edit(scene, given) if scene.passes_layer(whole.flatten(1)) else None
-        return Explanation(cause, "Flatten from dimension 1 on, flatten(1): the batch stays apart.", birth and birth.line, edit)
+        return Explanation(
+            cause, "Flatten from dimension 1 on, flatten(1): the batch stays apart.", None if birth is None else birth.line, edit
+        )
     if len(sizes) == 2 and sizes[0] == m and given.grad_fn is None and _samples_are_columns(scene, given):
         node = scene.node_of(given)
         edit = scene.repair(node, "{}.t()", lambda t: t.t())
@@ -64,7 +69,7 @@ def _linear(scene: Scene, given: Tensor, m: int) -> Explanation:
         rows = f"{sizes[0] // parts} rows became {sizes[0]}"
         cause += f" {parts} tensors were joined along dimension 0 (so {rows}), and {parts} · {k} = {m}."
         edit = _cat_edit(scene, given, parts)
-        return Explanation(cause, "Join along the features: torch.cat(..., dim=1).", edit and edit.line, edit)
+        return Explanation(cause, "Join along the features: torch.cat(..., dim=1).", edit=edit)
     edit = scene.layer_edit("in_features", k)
     at = scene.construction.source.line(scene.construction.call) if scene.construction is not None and edit is None else None
     fix = f"Build the layer with in_features={k}, if the input is as it should be; else change what makes the input."
@@ -136,7 +141,10 @@ def _attention(scene: Scene, layer: nn.MultiheadAttention, k: int, m: int) -> Ex
     ]
     made = scene.construction
     at = made.source.line(made.call) if made is not None else None
-    fix = f"Build the attention with kdim={widths.get('key', k)} and vdim={widths.get('value', k)}, or project the input to {m} features."
+    fix = (
+        f"Build the attention with kdim={widths.get('key', k)} and vdim={widths.get('value', k)}, or project the "
+        f"input to {m} features."
+    )
     if wrong and "query" not in wrong[0] and at is not None and made is not None:
         given = (names["query"], names["key"], names["value"])
         built = nn.MultiheadAttention(

@@ -82,7 +82,10 @@ def _added(scene: Scene) -> Explanation | None:
     a, b = scene.value(left), scene.value(right)
     if a.shape[-1] == b.shape[-2]:
         return None
-    cause = f"baddbmm would multiply {scene.text(left)} {shape(a.shape)} by {scene.text(right)} {shape(b.shape)}: {a.shape[-1]} meets {b.shape[-2]}"
+    cause = (
+        f"baddbmm would multiply {scene.text(left)} {shape(a.shape)} by {scene.text(right)} {shape(b.shape)}: "
+        f"{a.shape[-1]} meets {b.shape[-2]}"
+    )
     edit = scene.changed(right, "{}.transpose(-2, -1)")
     return Explanation(cause, f"Multiply with {scene.text(right)} transposed in its last two dimensions", scene.line, edit)
 

@@ -23,8 +23,14 @@ KIND = Kind(
     "einsum-sizes",
     __doc__,
     (
-        r"einsum\(\): subscript (?P<letter>\w) has size (?P<b>\d+) for operand (?P<operand>\d+) which does not broadcast with previously seen size (?P<a>\d+)",
-        r"einsum\(\): the number of subscripts in the equation \((?P<letters>\d+)\) does not match the number of dimensions \((?P<dims>\d+)\) for operand (?P<which>\d+)",
+        (
+            r"einsum\(\): subscript (?P<letter>\w) has size (?P<b>\d+) for operand (?P<operand>\d+) which does not "
+            r"broadcast with previously seen size (?P<a>\d+)"
+        ),
+        (
+            r"einsum\(\): the number of subscripts in the equation \((?P<letters>\d+)\) does not match the number of "
+            r"dimensions \((?P<dims>\d+)\) for operand (?P<which>\d+)"
+        ),
     ),
 )
 
@@ -36,7 +42,10 @@ def explain(scene: Scene) -> Explanation:
             cause, "Write a letter for every dimension of the operand, or ... for those that do not matter", scene.line
         )
     cause = f"The letter {scene['letter']} stands for a size of {scene['a']} and, in operand {scene['operand']}, for {scene['b']}"
-    fix = f"If the two dimensions may differ (queries and keys), give operand {scene['operand']} a letter of its own; else make them equal"
+    fix = (
+        f"If the two dimensions may differ (queries and keys), give operand {scene['operand']} a letter of its "
+        "own; else make them equal"
+    )
     return Explanation(cause, fix, scene.line, _other_letter(scene))
 
 

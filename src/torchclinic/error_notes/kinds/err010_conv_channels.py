@@ -25,20 +25,29 @@ KIND = Kind(
     "conv-channels",
     __doc__,
     (
-        r"Given (?:groups|transposed)=(?P<groups>\d+), weight of size \[(?P<weight>[\d, ]+)\], expected input ?\[(?P<shape>[\d, ]+)\] to have (?P<want>\d+) channels, but got (?P<got>\d+)",
+        (
+            r"Given (?:groups|transposed)=(?P<groups>\d+), weight of size \[(?P<weight>[\d, ]+)\], expected input "
+            r"?\[(?P<shape>[\d, ]+)\] to have (?P<want>\d+) channels, but got (?P<got>\d+)"
+        ),
     ),
 )
 
 
 def explain(scene: Scene) -> Explanation:
     sizes, want, got = numbers(scene["shape"]), scene.number("want"), scene.number("got")
-    cause = f"{scene.layer_name or 'The convolution'} takes {want} channels in dimension 1, and its input {shape(sizes)} has {got} there"
+    cause = (
+        f"{scene.layer_name or 'The convolution'} takes {want} channels in dimension 1, and its input "
+        f"{shape(sizes)} has {got} there"
+    )
     given = scene.layer_input
     node = scene.node_of(given)
     if given is None:
         return Explanation(cause, _advice(sizes, want))
     if given.dim() == len(sizes) - 1:
-        cause = f"The input {shape(given.shape)} has no channel dimension, so {scene.layer_name} takes it for one sample of {got} channels, not {want}"
+        cause = (
+            f"The input {shape(given.shape)} has no channel dimension, so {scene.layer_name} takes it for one sample "
+            f"of {got} channels, not {want}"
+        )
         edit = scene.repair(node, "{}.unsqueeze(1)", lambda t: t.unsqueeze(1)) if want == 1 else None
         return Explanation(
             cause, "Insert the channels behind the batch: x.unsqueeze(1)", scene.line if edit is None else None, edit

@@ -22,7 +22,10 @@ KIND = Kind(
     "conv-input-rank",
     __doc__,
     (
-        r"Expected (?P<want>\d)D \(unbatched\) or (?P<batched>\d)D \(batched\) input to (?P<name>conv(?:_transpose)?(?P<n>\d)d), but got input of size: \[(?P<shape>[\d, ]*)\]",
+        (
+            r"Expected (?P<want>\d)D \(unbatched\) or (?P<batched>\d)D \(batched\) input to "
+            r"(?P<name>conv(?:_transpose)?(?P<n>\d)d), but got input of size: \[(?P<shape>[\d, ]*)\]"
+        ),
     ),
 )
 
@@ -58,7 +61,10 @@ def _form(sizes: tuple[int, ...], n: int, channels: int) -> tuple[str, str]:
     if len(sizes) == 2 and n == 2:
         return (
             "",
-            "Flat rows get their shape back with x.view(-1, C, H, W); a single image [H, W] gets channel and batch with x[None, None]",
+            (
+                "Flat rows get their shape back with x.view(-1, C, H, W); a single image [H, W] gets channel and batch "
+                "with x[None, None]"
+            ),
         )
     return "", "Insert the missing dimensions: unsqueeze(0) for the batch, unsqueeze(1) for the channel"
 

@@ -26,7 +26,10 @@ KIND = Kind(
     (
         r"running_mean should contain (?P<got>\d+) elements not (?P<want>\d+)",
         r"weight should contain (?P<got2>\d+) elements not (?P<want2>\d+)",
-        r"Expected weight to be a vector of size equal to the number of channels in input, but got weight of shape \[(?P<want3>\d+)\] and input of shape \[(?P<shape>[\d, ]+)\]",
+        (
+            r"Expected weight to be a vector of size equal to the number of channels in input, but got weight of "
+            r"shape \[(?P<want3>\d+)\] and input of shape \[(?P<shape>[\d, ]+)\]"
+        ),
     ),
 )
 
@@ -40,9 +43,9 @@ def explain(scene: Scene) -> Explanation:
     if given is not None and given.dim() == 3 and given.shape[2] == want:
         node = scene.argument(0)
         call = scene.expression
-        inside = node is not None and isinstance(call, ast.Call) and scene.value(call.func) is scene.layer
-        text = f"{scene.text(call.func)}({scene.text(node)}.transpose(1, 2)).transpose(1, 2)" if inside else ""
-        edit = scene.edit({call: text}) if text and call is not None else None
+        edit = None
+        if node is not None and isinstance(call, ast.Call) and scene.value(call.func) is scene.layer:
+            edit = scene.edit({call: f"{scene.text(call.func)}({scene.text(node)}.transpose(1, 2)).transpose(1, 2)"})
         cause += f": the {want} features come last"
         return Explanation(
             cause, f"Transpose around it, or use nn.LayerNorm({want}), which takes the last dimension", scene.line, edit

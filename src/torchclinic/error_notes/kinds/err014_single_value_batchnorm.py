@@ -36,13 +36,19 @@ KIND = Kind(
 
 def explain(scene: Scene) -> Explanation:
     sizes = numbers(scene["shape"] or scene["shape2"])
-    cause = f"{scene.layer_name or 'The normalization'} is in train mode and takes its statistics from the batch; an input of {shape(sizes)} has one value per channel, whose variance is 0"
+    cause = (
+        f"{scene.layer_name or 'The normalization'} is in train mode and takes its statistics from the batch; an "
+        f"input of {shape(sizes)} has one value per channel, whose variance is 0"
+    )
     for frame in scene.frames[::-1]:
         edit = _drop_last(frame)
         if edit is not None:
             fix = "The last batch has one sample: drop_last=True leaves it out; so does another batch size"
             return Explanation(cause, fix, edit.line, edit)
-    fix = "For a prediction call model.eval() first; in training use batches of 2 or more (DataLoader(drop_last=True) drops a last batch of 1)"
+    fix = (
+        "For a prediction call model.eval() first; in training use batches of 2 or more "
+        "(DataLoader(drop_last=True) drops a last batch of 1)"
+    )
     model = _evaluated(scene) if _predicting(scene) else None
     return Explanation(cause, fix, None if model is None else model.line, model)
 

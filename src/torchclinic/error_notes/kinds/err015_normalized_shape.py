@@ -25,7 +25,10 @@ KIND = Kind(
 
 def explain(scene: Scene) -> Explanation:
     want, got = numbers(scene["want"]), numbers(scene["got"])
-    cause = f"{scene.layer_name or 'The normalization'} normalizes the last dimensions, {shape(want)}, and its input {shape(got)} ends with {shape(got[len(got) - len(want) :])}"
+    cause = (
+        f"{scene.layer_name or 'The normalization'} normalizes the last dimensions, {shape(want)}, and its input "
+        f"{shape(got)} ends with {shape(got[len(got) - len(want) :])}"
+    )
     edit = scene.layer_edit("normalized_shape", got[-1]) if len(want) == 1 else None
     made = scene.construction
     at = made.source.line(made.call) if made is not None and edit is None else None

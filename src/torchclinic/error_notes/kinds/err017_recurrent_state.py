@@ -37,7 +37,11 @@ def explain(scene: Scene) -> Explanation:
     name = scene.layer_name or "The recurrent layer"
     if not scene["want"]:
         two = bool(scene["state"])
-        cause = f"The input{sizes} of {name} has {'2 dimensions, which is one sequence without a batch' if two else '3 dimensions'}, and the state has {scene['state'] or scene['state2']}"
+        cause = (
+            f"The input{sizes} of {name} has "
+            f"{'2 dimensions, which is one sequence without a batch' if two else '3 dimensions'}, and the state has "
+            f"{scene['state'] or scene['state2']}"
+        )
         node = scene.argument(0)
         edit = (
             (scene.birth_edit(node, "{}.unsqueeze(0)", lambda t: t.unsqueeze(0)) or scene.changed(node, "{}.unsqueeze(0)"))

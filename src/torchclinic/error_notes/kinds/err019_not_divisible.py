@@ -33,6 +33,8 @@ KIND = Kind(
 
 def explain(scene: Scene) -> Explanation:
     names = scene.call("__init__")
+    whole: int | None
+    parts: int | None
     if scene["channels"]:
         whole, parts, what = scene.number("channels"), scene.number("groups"), "groups"
     elif scene["which"]:

@@ -32,14 +32,17 @@ KIND = Kind(
 
 def explain(scene: Scene) -> Explanation:
     if scene["mask"]:
-        mask, should = numbers(scene["mask"]), numbers(scene["should"])
+        given, should = numbers(scene["mask"]), numbers(scene["should"])
         return Explanation(
-            f"attn_mask is {shape(mask)} and must be {shape(should)}: queries by keys", "Build it for the lengths of this batch"
+            f"attn_mask is {shape(given)} and must be {shape(should)}: queries by keys", "Build it for the lengths of this batch"
         )
     masks = [c.names.get(name) for c in scene.calls for name in ("key_padding_mask", "src_key_padding_mask")]
     mask = next((m for m in masks if isinstance(m, Tensor)), None)
     sizes = "" if mask is None else f" is {shape(mask.shape)} and"
-    cause = f"The padding mask{sizes} has {scene['got']} in dimension {scene['dim']}, which must be {scene['want']}: it is [batch, steps], whatever batch_first says"
+    cause = (
+        f"The padding mask{sizes} has {scene['got']} in dimension {scene['dim']}, which must be {scene['want']}: "
+        "it is [batch, steps], whatever batch_first says"
+    )
     node = next((n for name in ("key_padding_mask", "src_key_padding_mask") if (n := scene.argument(99, name)) is not None), None)
     birth = scene.birth(node)
     turned = mask is not None and mask.dim() == 2 and mask.shape[1] == scene.number("want") and mask.shape[0] == scene.number("got")

@@ -23,7 +23,10 @@ KIND = Kind(
     "padding-too-wide",
     __doc__,
     (
-        r"Padding size should be less than the corresponding input dimension, but got: padding \((?P<pad>[\d, ]+)\) at dimension (?P<dim>\d) of input \[(?P<shape>[\d, ]+)\]",
+        (
+            r"Padding size should be less than the corresponding input dimension, but got: padding \((?P<pad>[\d, "
+            r"]+)\) at dimension (?P<dim>\d) of input \[(?P<shape>[\d, ]+)\]"
+        ),
     ),
 )
 

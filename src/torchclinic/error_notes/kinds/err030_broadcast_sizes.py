@@ -42,7 +42,10 @@ def explain(scene: Scene) -> Explanation:
     shapes = [tuple(scene.value(node).shape) for node in pair]
     names = [_short(scene, node) for node in pair]
     counted = dim - max(map(len, shapes))
-    cause = f"{names[0]} is {shape(shapes[0])} and {names[1]} is {shape(shapes[1])}: in dimension {dim} ({counted} from the right) {a} meets {b}"
+    cause = (
+        f"{names[0]} is {shape(shapes[0])} and {names[1]} is {shape(shapes[1])}: in dimension {dim} ({counted} "
+        f"from the right) {a} meets {b}"
+    )
     for form, tries in _insertions(shapes):
         for place, text in ((1, form), (0, form)):
             if len(shapes[place]) < len(shapes[1 - place]) and tries(shapes[place], shapes[1 - place]):
@@ -53,7 +56,10 @@ def explain(scene: Scene) -> Explanation:
     born = _fixed_size(scene, pair, dim)
     return Explanation(
         cause,
-        "Make the two sizes equal, or 1 where one is to be repeated; sizes of a batch are taken from it: x.size(0), torch.randn_like(x)",
+        (
+            "Make the two sizes equal, or 1 where one is to be repeated; sizes of a batch are taken from it: "
+            "x.size(0), torch.randn_like(x)"
+        ),
         born,
     )
 
@@ -104,9 +110,9 @@ def _fixed_size(scene: Scene, pair: tuple[ast.expr, ast.expr], dim: int) -> Line
     for node in pair:
         birth = scene.birth(node)
         call = birth.expression if birth is not None else None
-        if birth is not None and isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-            if call.func.attr in ("randn", "zeros", "ones", "rand", "full", "empty") and dim == 0:
-                return birth.line
+        made = call.func.attr if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) else ""
+        if birth is not None and made in ("randn", "zeros", "ones", "rand", "full", "empty") and dim == 0:
+            return birth.line
     return None
 
 

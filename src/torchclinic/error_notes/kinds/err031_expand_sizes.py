@@ -23,7 +23,11 @@ KIND = Kind(
     "expand-sizes",
     __doc__,
     (
-        r"expanded size of the tensor \((?P<want>\d+)\) must match the existing size \((?P<got>\d+)\) at non-singleton dimension (?P<dim>\d+)\.\s+Target sizes: \[(?P<target>[\d, ]*)\]\.\s+Tensor sizes: \[(?P<sizes>[\d, ]*)\]",
+        (
+            r"expanded size of the tensor \((?P<want>\d+)\) must match the existing size \((?P<got>\d+)\) at "
+            r"non-singleton dimension (?P<dim>\d+)\.\s+Target sizes: \[(?P<target>[\d, ]*)\]\.\s+Tensor sizes: "
+            r"\[(?P<sizes>[\d, ]*)\]"
+        ),
         r"expanded size of the tensor \((?P<want2>\d+)\) must match the existing size \((?P<got2>\d+)\)",
     ),
 )
@@ -35,7 +39,10 @@ def explain(scene: Scene) -> Explanation:
         cause = f"Only a dimension of size 1 can be stretched; this one has size {got}, not 1 or {want}"
         return Explanation(cause, "Insert a dimension of size 1 first (unsqueeze), or repeat the elements (repeat, which copies)")
     target, sizes = numbers(scene["target"]), numbers(scene["sizes"])
-    cause = f"A tensor of {shape(sizes)} is to become {shape(target)}: in dimension {scene['dim']} its size is {got}, and only a size of 1 can be stretched to {want}"
+    cause = (
+        f"A tensor of {shape(sizes)} is to become {shape(target)}: in dimension {scene['dim']} its size is {got}, "
+        f"and only a size of 1 can be stretched to {want}"
+    )
     call = scene.expression
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "expand":
         if (

@@ -25,7 +25,11 @@ KIND = Kind(
     "joined-sizes",
     __doc__,
     (
-        r"Sizes of tensors must match except in dimension (?P<dim>\d+)\. (?:Expected size (?P<want>\d+) but got size (?P<got>\d+) for tensor number (?P<number>\d+)|Got (?P<want2>\d+) and (?P<got2>\d+) in dimension (?P<where>\d+))",
+        (
+            r"Sizes of tensors must match except in dimension (?P<dim>\d+)\. (?:Expected size (?P<want>\d+) but got "
+            r"size (?P<got>\d+) for tensor number (?P<number>\d+)|Got (?P<want2>\d+) and (?P<got2>\d+) in dimension "
+            r"(?P<where>\d+))"
+        ),
         r"Tensors must have same number of dimensions: got (?P<a>\d+) and (?P<b>\d+)",
         r"zero-dimensional tensor \(at position (?P<place>\d+)\) cannot be concatenated",
     ),
@@ -55,9 +59,15 @@ def explain(scene: Scene) -> Explanation:
         )
     want, got = scene["want"] or scene["want2"], scene["got"] or scene["got2"]
     which = f"tensor number {scene['number']}" if scene["number"] else "another tensor"
-    cause = f"cat joins along dimension {scene['dim']}, all other sizes must agree, and {which} has {got} where the first has {want}{shapes}"
+    cause = (
+        f"cat joins along dimension {scene['dim']}, all other sizes must agree, and {which} has {got} where the "
+        f"first has {want}{shapes}"
+    )
     if len(tensors) == 2 and tensors[0].dim() == 4 and abs(int(want) - int(got)) == 1 and int(scene["dim"]) == 1:
-        fix = "Bring the one map to the size of the other first, F.interpolate(x, size=skip.shape[-2:]); sides that divide by 2 at every pooling need none"
+        fix = (
+            "Bring the one map to the size of the other first, F.interpolate(x, size=skip.shape[-2:]); sides that "
+            "divide by 2 at every pooling need none"
+        )
         return Explanation(cause, fix, edit=_resized(scene))
     return Explanation(cause, "Join along another dimension (dim=...), or cut, pad or project the tensors to one size")
 

@@ -23,7 +23,10 @@ KIND = Kind(
     "stacked-sizes",
     __doc__,
     (
-        r"stack expects each tensor to be equal size, but got \[(?P<a>[\d, ]*)\] at entry 0 and \[(?P<b>[\d, ]*)\] at entry (?P<number>\d+)",
+        (
+            r"stack expects each tensor to be equal size, but got \[(?P<a>[\d, ]*)\] at entry 0 and \[(?P<b>[\d, "
+            r"]*)\] at entry (?P<number>\d+)"
+        ),
     ),
 )
 

@@ -40,7 +40,10 @@ def explain(scene: Scene) -> Explanation:
     named = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "view"
     tensor = scene.value(call.func.value) if named and isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) else None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or not isinstance(tensor, Tensor):
-        cause = "Two neighbouring dimensions that the new shape merges do not follow each other in memory: one of transpose, permute, expand or a slice changed the strides before"
+        cause = (
+            "Two neighbouring dimensions that the new shape merges do not follow each other in memory: one of "
+            "transpose, permute, expand or a slice changed the strides before"
+        )
         return Explanation(cause, "reshape(...) works and copies the elements; explain_view(tensor, *shape) says which dimensions")
     name, sizes = scene.text(call.func.value), [scene.value(argument) for argument in call.args]
     reason, fixes = f"view cannot merge dimensions of {name}, whose strides are {tensor.stride()}", f"{name}.reshape(...)"

@@ -33,23 +33,30 @@ def explain(scene: Scene) -> Explanation:
     cause = f"The shape {shape(asked)} needs {what} elements, and the tensor has {numel}{there}"
     rest = math.prod(asked[1:]) if len(asked) > 1 else 0
     if (
-        isinstance(tensor, Tensor)
-        and isinstance(call, ast.Call)
-        and -1 not in asked
-        and rest
-        and numel % rest == 0
-        and tensor.dim()
+        (
+            isinstance(tensor, Tensor)
+            and isinstance(call, ast.Call)
+            and -1 not in asked
+            and rest
+            and numel % rest == 0
+            and tensor.dim()
+        )
+        and numel // rest == tensor.shape[0]
+        and len(call.args) == len(asked)
+        and isinstance(call.func, ast.Attribute)
     ):
-        if numel // rest == tensor.shape[0] and len(call.args) == len(asked) and isinstance(call.func, ast.Attribute):
-            text = scene.text(call.func.value)
-            edit = scene.changed_to(call.args[0], f"{text}.size(0)")
-            cause += f": this batch has {tensor.shape[0]} rows, not {asked[0]}"
-            return Explanation(cause, f"Take the batch from the tensor: {text}.size(0)", edit=edit)
+        text = scene.text(call.func.value)
+        edit = scene.changed_to(call.args[0], f"{text}.size(0)")
+        cause += f": this batch has {tensor.shape[0]} rows, not {asked[0]}"
+        return Explanation(cause, f"Take the batch from the tensor: {text}.size(0)", edit=edit)
     if isinstance(tensor, Tensor) and tensor.dim() > 1 and asked[0] == -1 and len(asked) == 2:
         features = math.prod(tensor.shape[1:])
         fix = f"Each row has {features} values: flatten(1), or {features} in the view, and in the layer that takes them"
         return Explanation(cause, fix, scene.line)
-    fix = "Write -1 for the dimension to infer, and keep the batch dimension as x.size(0): a fixed batch size fails on the last, smaller batch"
+    fix = (
+        "Write -1 for the dimension to infer, and keep the batch dimension as x.size(0): a fixed batch size "
+        "fails on the last, smaller batch"
+    )
     return Explanation(cause, fix, scene.line)
 
 

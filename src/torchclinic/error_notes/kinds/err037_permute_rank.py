@@ -14,6 +14,8 @@ PyTorch documentation, `torch.permute`.
 
 import ast
 
+from torch import Tensor
+
 from torchclinic.error_notes.kind import Explanation, Kind, shape
 from torchclinic.error_notes.scene import Scene
 
@@ -24,7 +26,7 @@ def explain(scene: Scene) -> Explanation:
     rank, dims = scene.number("rank"), scene.number("dims")
     call = scene.expression
     tensor = scene.value(call.func.value) if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) else None
-    there = f", {shape(tensor.shape)}" if hasattr(tensor, "shape") else ""
+    there = f", {shape(tensor.shape)}" if isinstance(tensor, Tensor) else ""
     cause = f"permute lists {dims} dimensions, and the tensor has {rank}{there}"
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and (rank, dims) == (3, 4):
         order = [scene.value(argument) for argument in call.args]

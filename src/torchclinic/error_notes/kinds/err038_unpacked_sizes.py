@@ -38,18 +38,13 @@ def explain(scene: Scene) -> Explanation | None:
     if frame is None or value is None:
         return None
     wanted = int(scene["many"] or scene["few"])
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "split" and scene["many"]:
-        if value.args and frame.value(value.args[0]) == wanted:
-            size = frame.source
-            edit = (
-                None
-                if size is None
-                else size.edit({value: size.text(value).replace(".split(", ".chunk(", 1)})
-                if size.text(value).count(".split(") == 1
-                else None
-            )
-            cause = f"split({wanted}) cuts into pieces of size {wanted}, and there are more than {wanted} of them"
-            return Explanation(cause, f"chunk({wanted}, dim=...) gives {wanted} pieces", scene.line, edit)
+    split = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "split"
+    if split and isinstance(value, ast.Call) and scene["many"] and value.args and frame.value(value.args[0]) == wanted:
+        text = "" if frame.source is None else frame.source.text(value)
+        once = frame.source is not None and text.count(".split(") == 1
+        edit = frame.source.edit({value: text.replace(".split(", ".chunk(")}) if once and frame.source is not None else None
+        cause = f"split({wanted}) cuts into pieces of size {wanted}, and there are more than {wanted} of them"
+        return Explanation(cause, f"chunk({wanted}, dim=...) gives {wanted} pieces", scene.line, edit)
     of_shape = isinstance(value, ast.Attribute) and value.attr == "shape"
     tensor = frame.value(value.value) if isinstance(value, ast.Attribute) and of_shape else frame.value(value)
     if not isinstance(tensor, Tensor):

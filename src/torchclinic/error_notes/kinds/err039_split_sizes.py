@@ -20,7 +20,10 @@ KIND = Kind(
     "split-sizes",
     __doc__,
     (
-        r"split_with_sizes expects split_sizes to sum exactly to (?P<size>\d+) \(input tensor's size at dimension (?P<dim>-?\d+)\), but got split_sizes=\[(?P<parts>[\d, ]*)\]",
+        (
+            r"split_with_sizes expects split_sizes to sum exactly to (?P<size>\d+) \(input tensor's size at dimension "
+            r"(?P<dim>-?\d+)\), but got split_sizes=\[(?P<parts>[\d, ]*)\]"
+        ),
     ),
 )
 

@@ -24,7 +24,10 @@ KIND = Kind(
     "mask-shape",
     __doc__,
     (
-        r"The shape of the mask \[(?P<mask>[\d, ]+)\] at index (?P<at>\d+) does not match the shape of the indexed tensor \[(?P<shape>[\d, ]+)\] at index (?P<there>\d+)",
+        (
+            r"The shape of the mask \[(?P<mask>[\d, ]+)\] at index (?P<at>\d+) does not match the shape of the "
+            r"indexed tensor \[(?P<shape>[\d, ]+)\] at index (?P<there>\d+)"
+        ),
     ),
     types=("IndexError",),
 )
@@ -33,7 +36,10 @@ KIND = Kind(
 def explain(scene: Scene) -> Explanation:
     mask, sizes = numbers(scene["mask"]), numbers(scene["shape"])
     node = scene.expression.slice if isinstance(scene.expression, ast.Subscript) else None
-    cause = f"The mask is {shape(mask)}, and the tensor {shape(sizes)} has {sizes[int(scene['there'])]} where the mask has {mask[int(scene['at'])]}"
+    cause = (
+        f"The mask is {shape(mask)}, and the tensor {shape(sizes)} has {sizes[int(scene['there'])]} where the "
+        f"mask has {mask[int(scene['at'])]}"
+    )
     birth = scene.birth(node)
     edit = _other_dim(scene, birth) if birth is not None and len(mask) == 1 and len(sizes) == 2 and mask[0] == sizes[1] else None
     fix = (

@@ -31,11 +31,17 @@ def explain(scene: Scene) -> Explanation:
     fix = "Write to `tensor.clone()` (every element gets memory of its own), or to the tensor before expand"
     if not stretched:
         return Explanation(
-            "The written tensor repeats elements without memory (a stride is 0, by expand or broadcasting): one write would land in several elements",
+            (
+                "The written tensor repeats elements without memory (a stride is 0, by expand or broadcasting): one "
+                "write would land in several elements"
+            ),
             fix,
         )
     name, tensor = stretched[0].name, stretched[0].tensor
-    cause = f"{name} repeats elements without memory (its strides are {tensor.stride()}, a 0 comes by expand or broadcasting): one write would land in several elements"
+    cause = (
+        f"{name} repeats elements without memory (its strides are {tensor.stride()}, a 0 comes by expand or "
+        "broadcasting): one write would land in several elements"
+    )
     event = scene.last("layout", tensor)
     birth = scene.birth(stretched[0].node)
     line = event.where if event is not None else birth.line if birth is not None else None

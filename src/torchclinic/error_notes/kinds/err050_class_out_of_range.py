@@ -45,7 +45,10 @@ def explain(scene: Scene) -> Explanation:
         return Explanation(f"{which}, outside the classes that the logits have", _GENERAL)
     classes = logits.shape[1] if logits.dim() > 1 else logits.shape[0]
     low, high = int(target.min()), int(target.max())
-    cause = f"{which}, and the logits {shape(logits.shape)} have {classes} classes, 0 to {classes - 1}. The targets go from {low} to {high}"
+    cause = (
+        f"{which}, and the logits {shape(logits.shape)} have {classes} classes, 0 to {classes - 1}. The targets "
+        f"go from {low} to {high}"
+    )
     node = scene.argument(1, "target")
     rest = target[(target >= 0) & (target < classes)]
     odd = set(target[(target < 0) | (target >= classes)].unique().tolist())
@@ -67,7 +70,10 @@ def explain(scene: Scene) -> Explanation:
     return Explanation(cause, _GENERAL)
 
 
-_GENERAL = "Give the last layer one output per class, or number the classes from 0 (labels 1..C: subtract 1); a label that is to be skipped needs ignore_index"
+_GENERAL = (
+    "Give the last layer one output per class, or number the classes from 0 (labels 1..C: subtract 1); a "
+    "label that is to be skipped needs ignore_index"
+)
 
 
 def _origin(scene: Scene, node: ast.expr | None, edit: Edit | None) -> Line | None:

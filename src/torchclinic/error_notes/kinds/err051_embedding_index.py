@@ -29,7 +29,10 @@ def explain(scene: Scene) -> Explanation:
             "An embedding was asked for a row it does not have: an index is negative or not below num_embeddings", _FIX
         )
     low, high, rows = int(ids.min()), int(ids.max()), weight.shape[0]
-    cause = f"{scene.layer_name or 'The embedding'} has {rows} rows, 0 to {rows - 1}, and is asked for {high if high >= rows else low} (the indices of this batch go from {low} to {high})"
+    cause = (
+        f"{scene.layer_name or 'The embedding'} has {rows} rows, 0 to {rows - 1}, and is asked for "
+        f"{high if high >= rows else low} (the indices of this batch go from {low} to {high})"
+    )
     made = scene.construction
     at = made.argument(type(scene.layer), "num_embeddings") if made is not None and scene.layer is not None else None
     if high == rows and low >= 0 and made is not None and at is not None:
@@ -44,7 +47,10 @@ def explain(scene: Scene) -> Explanation:
     return Explanation(cause, _FIX)
 
 
-_FIX = "Set num_embeddings to the largest index + 1 of all data (padding and unknown included), and check that these are the ids that this embedding is for"
+_FIX = (
+    "Set num_embeddings to the largest index + 1 of all data (padding and unknown included), and check that "
+    "these are the ids that this embedding is for"
+)
 
 
 def specimen() -> str:

@@ -27,7 +27,10 @@ KIND = Kind(
         r"(?P<name>\w+)\(\): Expected dtype int32(?: or |/)int64 for index",
         r"tensors used as indices must be long, int, byte or bool tensors",
         r"one_hot is only applicable to index tensor",
-        r"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got torch\.(?:cuda\.)?(?P<got>\w+)Tensor",
+        (
+            r"Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            r"torch\.(?:cuda\.)?(?P<got>\w+)Tensor"
+        ),
         r"gather\(\): Expected dtype int64 for index",
     ),
 )

@@ -24,22 +24,17 @@ KIND = Kind(
 
 def explain(scene: Scene) -> Explanation:
     names = scene.call("cross_entropy", "nll_loss")
-    pair = names.get("input"), names.get("target")
-    shapes = f" ({shape(pair[0].shape)} and {shape(pair[1].shape)})" if all(isinstance(t, Tensor) for t in pair) else ""
-    cause = f"The loss got {scene['a']} rows of predictions and {scene['b']} targets{shapes}"
-    fix = "A flatten, view or reshape that mixes the batch with other dimensions changes the rows: keep dimension 0, flatten(1); or the target is not that of this batch"
-    if not shapes:
-        return Explanation(cause, fix)
-    target = scene.argument(1, "target")
-    wanted = scene.number("a")
-    logits = scene.argument(0, "input")
-    source = scene.frames[-1].source
-    a = scene.value(logits) if logits is not None else None
-    if isinstance(a, Tensor) and a.dim() == 3 and tuple(a.shape[:2]) == tuple(pair[1].shape):
-        return Explanation(cause, "Flatten both: logits.flatten(0, 1) and target.flatten()", scene.line)
-    births = scene.births(target)
-    whole = next((b for b in births if source is not None and b.expression is not None), None)
-    del whole, wanted
+    logits, target = names.get("input"), names.get("target")
+    known = isinstance(logits, Tensor) and isinstance(target, Tensor)
+    cause = f"The loss got {scene['a']} rows of predictions and {scene['b']} targets"
+    if known and isinstance(logits, Tensor) and isinstance(target, Tensor):
+        cause += f" ({shape(logits.shape)} and {shape(target.shape)})"
+        if logits.dim() == 3 and logits.shape[:2] == target.shape:
+            return Explanation(cause, "Flatten both: logits.flatten(0, 1) and target.flatten()", scene.line)
+    fix = (
+        "A flatten, view or reshape that mixes the batch with other dimensions changes the rows: keep dimension 0, flatten(1); "
+        "or the target is not that of this batch"
+    )
     return Explanation(cause, fix)
 
 

@@ -37,7 +37,10 @@ def explain(scene: Scene) -> Explanation:
     if scene["want"]:
         want, got = numbers(scene["want"]), numbers(scene["got"])
         sizes = f" {shape(logits.shape)}" if isinstance(logits, Tensor) else ""
-        cause = f"cross_entropy takes dimension 1 of the logits{sizes} for the classes, so it wants targets of {shape(want)} and got {shape(got)}"
+        cause = (
+            f"cross_entropy takes dimension 1 of the logits{sizes} for the classes, so it wants targets of "
+            f"{shape(want)} and got {shape(got)}"
+        )
         if isinstance(logits, Tensor) and tuple(logits.shape[:-1]) == got:
             form = "{}.transpose(1, 2)" if logits.dim() == 3 else "{}.movedim(-1, 1)"
             edit = scene.changed(scene.argument(0, "input"), form)

@@ -65,7 +65,10 @@ def explain(scene: Scene) -> Explanation | None:
         return Explanation(cause, f"Convert the target: target.{made}()", None if edit else scene.line, edit)
     return Explanation(
         cause,
-        f"Give both operands one type: as the target of a loss, target.{made}(). It may be the backward pass that fails, of a loss that let the types through",
+        (
+            f"Give both operands one type: as the target of a loss, target.{made}(). It may be the backward pass that "
+            "fails, of a loss that let the types through"
+        ),
     )
 
 
@@ -79,13 +82,19 @@ def _name(tensor: Tensor) -> str:
 
 def _probabilities(scene: Scene, logits: Any, target: Any, node: ast.expr | None) -> Explanation:
     if isinstance(logits, Tensor) and not logits.is_floating_point():
-        cause = f"The first argument of the loss is {_name(logits)}, {shape(logits.shape)}: decided classes (an argmax?) in place of logits. The target is right"
+        cause = (
+            f"The first argument of the loss is {_name(logits)}, {shape(logits.shape)}: decided classes (an argmax?) "
+            "in place of logits. The target is right"
+        )
         birth = scene.birth(scene.argument(0, "input"))
         return Explanation(
             cause, "Hand the logits to the loss, and keep argmax for the accuracy", birth.line if birth is not None else scene.line
         )
     sizes = f" {shape(target.shape)}" if isinstance(target, Tensor) else ""
-    cause = f"The target{sizes} has the shape of the logits, so it is taken for class probabilities, which must be floating point; it is {scene['prob']}"
+    cause = (
+        f"The target{sizes} has the shape of the logits, so it is taken for class probabilities, which must be "
+        f"floating point; it is {scene['prob']}"
+    )
     edit = scene.repair(node, "{}.float()", lambda t: t.float())
     return Explanation(
         cause, "Pass the class numbers in place of one-hot rows, or target.float()", None if edit else scene.line, edit

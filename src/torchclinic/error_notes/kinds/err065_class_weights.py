@@ -22,7 +22,10 @@ KIND = Kind(
     "class-weights",
     __doc__,
     (
-        r"weight tensor should be defined either for all (?P<classes>\d+) classes or no classes but got weight tensor of shape: \[(?P<shape>[\d, ]*)\]",
+        (
+            r"weight tensor should be defined either for all (?P<classes>\d+) classes or no classes but got weight "
+            r"tensor of shape: \[(?P<shape>[\d, ]*)\]"
+        ),
     ),
 )
 

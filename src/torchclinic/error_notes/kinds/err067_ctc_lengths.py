@@ -40,7 +40,10 @@ def explain(scene: Scene) -> Explanation:
             "The lengths are those behind the network: strides and poolings divide them",
             birth.line if birth is not None else None,
         )
-    cause = f"CTCLoss takes log probabilities of [time, batch, classes], and these{sizes} have another batch in dimension 1 than there are lengths"
+    cause = (
+        f"CTCLoss takes log probabilities of [time, batch, classes], and these{sizes} have another batch in "
+        "dimension 1 than there are lengths"
+    )
     edit = scene.changed(scene.argument(0, "log_probs"), "{}.permute(1, 0, 2)")
     return Explanation(
         cause,

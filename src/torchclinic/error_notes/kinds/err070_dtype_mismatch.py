@@ -60,7 +60,10 @@ def explain(scene: Scene) -> Explanation | None:
         )
     return Explanation(
         cause,
-        "Convert the one that is not float32: x.float() (NumPy makes float64; lists of integers int64). In a loss, classes are .long()",
+        (
+            "Convert the one that is not float32: x.float() (NumPy makes float64; lists of integers int64). In a "
+            "loss, classes are .long()"
+        ),
     )
 
 
@@ -85,7 +88,10 @@ def _layer(scene: Scene, given: Tensor, parameter: Tensor) -> Explanation:
     if parameter.dtype != torch.float32:
         return Explanation(
             cause,
-            f"Leave the model in float32 (a .{_SHORT.get(held, 'double')}() changed it), or convert every batch: x.to({parameter.dtype})",
+            (
+                f"Leave the model in float32 (a .{_SHORT.get(held, 'double')}() changed it), or convert every batch: "
+                f"x.to({parameter.dtype})"
+            ),
             None if edit else scene.line,
             edit,
         )

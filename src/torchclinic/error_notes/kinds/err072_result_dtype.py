@@ -32,9 +32,9 @@ def explain(scene: Scene) -> Explanation:
             None if edit else scene.line,
             edit,
         )
-    node = scene.frames[-1].node if scene.seen else None
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        birth = scene.birth(node.target)
+    statement = scene.frames[-1].node if scene.seen else None
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        birth = scene.birth(statement.target)
         call = birth.expression if birth is not None else None
         whole = (
             isinstance(call, ast.Call)
@@ -48,16 +48,16 @@ def explain(scene: Scene) -> Explanation:
                 cause, "Start the sum with a float, torch.tensor(0.0), or sum up loss.item() in a Python number", edit=edit
             )
         source = scene.frames[-1].source
-        sign = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}.get(type(node.op))
+        sign = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}.get(type(statement.op))
         if source is not None and sign is not None:
-            name = node.target.id
-            edit = source.edit({node: f"{name} = {name}.float() {sign} {source.text(node.value)}"})
-            passes = scene.value(node.target) is not None and not isinstance(node.value, ast.BinOp | ast.Compare)
+            name = statement.target.id
+            edit = source.edit({statement: f"{name} = {name}.float() {sign} {source.text(statement.value)}"})
+            passes = scene.value(statement.target) is not None and not isinstance(statement.value, ast.BinOp | ast.Compare)
             return Explanation(
                 cause,
                 f"Write out of place: {name} = {name}.float() {sign} ...",
                 scene.line,
-                edit if passes and scene.passes_expression(f"{name}.float() {sign} ({source.text(node.value)})") else None,
+                edit if passes and scene.passes_expression(f"{name}.float() {sign} ({source.text(statement.value)})") else None,
             )
     return Explanation(cause, "Convert the tensor first (x = x.float()); as a target of a floating-point loss: target.float()")
 

@@ -42,8 +42,15 @@ def explain(scene: Scene) -> Explanation | None:
     return Explanation(f"The tensors lie on different devices: {found}", _MOVE)
 
 
-_MOVE = "Move model and batch to one device: model.to(device) once; x = x.to(device) for every batch (to() of a tensor returns a new one). A tensor made in forward: device=x.device; a constant of the model: register_buffer"
-_META = "Give it memory, model.to_empty(device=...), and then its values, load_state_dict(...) (or assign=True); to(device) cannot copy from meta. A tensor that is made: leave device='meta' out"
+_MOVE = (
+    "Move model and batch to one device: model.to(device) once; x = x.to(device) for every batch (to() of a "
+    "tensor returns a new one). A tensor made in forward: device=x.device; a constant of the model: "
+    "register_buffer"
+)
+_META = (
+    "Give it memory, model.to_empty(device=...), and then its values, load_state_dict(...) (or assign=True); "
+    "to(device) cannot copy from meta. A tensor that is made: leave device='meta' out"
+)
 
 
 def specimen() -> str:

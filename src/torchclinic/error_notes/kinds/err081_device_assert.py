@@ -21,8 +21,14 @@ KIND = Kind("ERR081", "device-assert", __doc__, (r"device-side assert triggered"
 
 def explain(scene: Scene) -> Explanation:
     return Explanation(
-        "A kernel found an index out of range: nearly always a class index outside the logits' classes or a token outside an embedding. Kernels run later than Python, so the line shown is not the one at fault",
-        "Run the same batch on the CPU for the exact message, or with CUDA_LAUNCH_BLOCKING=1 for the exact line; restart the process, as the device stays unusable",
+        (
+            "A kernel found an index out of range: nearly always a class index outside the logits' classes or a "
+            "token outside an embedding. Kernels run later than Python, so the line shown is not the one at fault"
+        ),
+        (
+            "Run the same batch on the CPU for the exact message, or with CUDA_LAUNCH_BLOCKING=1 for the exact line; "
+            "restart the process, as the device stays unusable"
+        ),
     )
 
 

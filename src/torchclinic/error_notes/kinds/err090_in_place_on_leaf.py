@@ -26,8 +26,14 @@ KIND = Kind(
 def explain(scene: Scene) -> Explanation:
     names = [name for name, tensor in scene.tensors.items() if tensor.requires_grad and tensor.is_leaf]
     what = names[0] if len(names) == 1 else "The tensor"
-    cause = f"{what} is a leaf that collects gradients (a parameter, or made with requires_grad=True); overwriting it would lose the value its gradient belongs to"
-    fix = "To set values (initialization, a manual update), write under `with torch.no_grad():`; to compute with it, write y = x + 1 instead of x += 1"
+    cause = (
+        f"{what} is a leaf that collects gradients (a parameter, or made with requires_grad=True); overwriting it "
+        "would lose the value its gradient belongs to"
+    )
+    fix = (
+        "To set values (initialization, a manual update), write under `with torch.no_grad():`; to compute with "
+        "it, write y = x + 1 instead of x += 1"
+    )
     return Explanation(cause, fix, scene.line)
 
 

@@ -21,18 +21,27 @@ KIND = Kind(
     "in-place-on-saved",
     __doc__,
     (
-        r"modified by an inplace operation: \[(?P<type>\S+) \[(?P<shape>[\d, ]*)\]\](?:, which is output (?P<output>\d+) of (?P<node>\w+),)?.{0,40}? is at version (?P<now>\d+); expected version (?P<saved>\d+)",
+        (
+            r"modified by an inplace operation: \[(?P<type>\S+) \[(?P<shape>[\d, ]*)\]\](?:, which is output "
+            r"(?P<output>\d+) of (?P<node>\w+),)?.{0,40}? is at version (?P<now>\d+); expected version (?P<saved>\d+)"
+        ),
         r"modified by an inplace operation",
     ),
 )
 
 
 def explain(scene: Scene) -> Explanation:
-    fix = "Write out of place on that line (y = y + 1 instead of y += 1), or clone() before writing. If it is an optimizer step between forward and backward, run the forward again after the step"
+    fix = (
+        "Write out of place on that line (y = y + 1 instead of y += 1), or clone() before writing. If it is an "
+        "optimizer step between forward and backward, run the forward again after the step"
+    )
     if not scene["saved"]:
         return Explanation("A tensor that was saved for backward was written in place afterwards", fix)
     node = f", the output of {scene['node'].removesuffix('Backward0')}," if scene["node"] else ""
-    cause = f"A tensor of shape {numbers(scene['shape'])}{node} was saved for backward at version {scene['saved']} and then written in place (version {scene['now']})"
+    cause = (
+        f"A tensor of shape {numbers(scene['shape'])}{node} was saved for backward at version {scene['saved']} "
+        f"and then written in place (version {scene['now']})"
+    )
     event = _writer(scene)
     if event is None:
         return Explanation(cause, fix, unseen=scene.blind)

@@ -20,8 +20,15 @@ KIND = Kind("ERR092", "second-backward", __doc__, (r"Trying to backward through 
 
 
 def explain(scene: Scene) -> Explanation:
-    cause = "A backward pass frees the tensors its graph saved, and a part of this graph has been through one already. In a loop that is a tensor of the last iteration that still hangs on its graph (a hidden state, a running loss)"
-    fix = "Detach what crosses iterations (state = state.detach(), total += loss.item()); for two losses, add them and go backward once; retain_graph=True only where the same graph is meant to be used twice"
+    cause = (
+        "A backward pass frees the tensors its graph saved, and a part of this graph has been through one "
+        "already. In a loop that is a tensor of the last iteration that still hangs on its graph (a hidden "
+        "state, a running loss)"
+    )
+    fix = (
+        "Detach what crosses iterations (state = state.detach(), total += loss.item()); for two losses, add them "
+        "and go backward once; retain_graph=True only where the same graph is meant to be used twice"
+    )
     earlier = next(iter(scene.past.events("backward")), None) if scene.past is not None else None
     if earlier is None:
         return Explanation(cause, fix, unseen=scene.blind)

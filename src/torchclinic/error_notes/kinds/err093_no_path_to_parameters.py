@@ -26,8 +26,15 @@ KIND = Kind(
 
 
 def explain(scene: Scene) -> Explanation:
-    cause = "The loss does not depend on any parameter that requires grad, as far as autograd saw: the graph was cut (detach, .data, .item, argmax, numpy, torch.tensor(loss)), it was computed under no_grad, or every parameter is frozen"
-    fix = "Compute the loss from the model's output without those calls; check `loss.grad_fn` and `any(p.requires_grad for p in model.parameters())`"
+    cause = (
+        "The loss does not depend on any parameter that requires grad, as far as autograd saw: the graph was cut "
+        "(detach, .data, .item, argmax, numpy, torch.tensor(loss)), it was computed under no_grad, or every "
+        "parameter is frozen"
+    )
+    fix = (
+        "Compute the loss from the model's output without those calls; check `loss.grad_fn` and "
+        "`any(p.requires_grad for p in model.parameters())`"
+    )
     event = scene.last("cut")
     if event is None:
         return Explanation(cause, fix, unseen=scene.blind)

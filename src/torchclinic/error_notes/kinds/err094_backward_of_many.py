@@ -28,7 +28,10 @@ def explain(scene: Scene) -> Explanation:
     node = call.func.value if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) else None
     tensor = scene.value(node) if node is not None else None
     sizes = f", {shape(tensor.shape)}" if isinstance(tensor, Tensor) else ""
-    cause = f"backward() starts from one number, and this tensor has several elements{sizes} (a loss with reduction='none' has one per sample)"
+    cause = (
+        f"backward() starts from one number, and this tensor has several elements{sizes} (a loss with "
+        "reduction='none' has one per sample)"
+    )
     fix = "Reduce it first: loss.mean().backward() (or reduction='mean' in the loss)"
     source = scene.frames[-1].source if scene.seen else None
     if source is None or node is None or not isinstance(tensor, Tensor):

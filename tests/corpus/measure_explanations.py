@@ -1,6 +1,6 @@
 """Runs torchclinic on the cases of the corpus and says what its explanations are worth, per kind.
 
-    python tests/corpus/measure_explanations.py [--read] [<kind>[/<case>] ...]
+    python tests/corpus/measure_explanations.py [--read | --json] [<kind>[/<case>] ...]
 
 A case counts as explained if its error is of a known kind. The failing line and the line at fault are compared with the
 answer's. An edit that was given is applied, and the script must get past the failing line. With --read each explanation is
@@ -37,6 +37,11 @@ class Measured:
     error: dict[str, Any] | None  # the key `error` of the report
     text: str
     past: bool | None  # whether the script gets past the line with the edit; None: no edit
+
+    def to_dict(self) -> dict[str, Any]:
+        names = ("kind", "case", "past", "explained", "failing_line_right", "cause_line_right")
+        code = self.error["code"] if self.error is not None else ""
+        return {**{name: getattr(self, name) for name in names}, "code": code, "lines": len(self.text.splitlines())}
 
     @property
     def explained(self) -> bool:
@@ -148,10 +153,11 @@ def reading(result: Measured) -> str:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    wanted = [argument for argument in sys.argv[1:] if argument != "--read"]
+    wanted = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     results = []
     for kind, case, answer in cases(wanted):
         results.append(measured(kind, case, answer))
         if "--read" in sys.argv:
             sys.stdout.write(reading(results[-1]) + "\n")
-    sys.stdout.write(table(results) + "\n")
+    as_json = "--json" in sys.argv
+    sys.stdout.write((json.dumps([result.to_dict() for result in results]) if as_json else table(results)) + "\n")

@@ -191,6 +191,7 @@ PROVOKED = [
     state_dict_mismatch,
 ]
 
+
 def note_of(function, watch=True):
     with pytest.raises((RuntimeError, ValueError, IndexError)) as caught, tc.explain_errors(watch=watch):
         function()

@@ -86,7 +86,7 @@ def settings(kind: type) -> list[str]:
     return [name for name in inspect.signature(kind.__init__).parameters if name not in left_out]  # type: ignore[misc]
 
 
-def construction_of(module: nn.Module, path: str, owner: nn.Module | None, sources: tuple[Source, ...]) -> Construction | None:
+def construction_of(module: nn.Module, path: str, owner: object | None, sources: tuple[Source, ...]) -> Construction | None:
     """Where `module` was made: `path` leads to it from `owner`. By elimination in `sources` where it cannot be followed."""
     first, *rest = path.split(".")
     if owner is not None and path:
@@ -99,7 +99,7 @@ def construction_of(module: nn.Module, path: str, owner: nn.Module | None, sourc
     return _eliminated(module, sources)
 
 
-def _classes(owner: nn.Module) -> Iterator[tuple[Source, ast.ClassDef]]:
+def _classes(owner: object) -> Iterator[tuple[Source, ast.ClassDef]]:
     for kind in type(owner).__mro__:
         code = getattr(kind.__dict__.get("__init__"), "__code__", None)
         source = source_of(code.co_filename) if code is not None and not kind.__module__.startswith("torch") else None

@@ -117,7 +117,8 @@ class Scene:
         return node if isinstance(node, ast.expr) else value if isinstance(value, ast.expr) else None
 
     def value(self, node: ast.expr) -> Any:
-        return self._given[node] if node in self._given else self.frames[-1].value(node)
+        found = self.frames[-1].value(node)
+        return found if found is not None else self._given.get(node)
 
     @cached_property
     def _given(self) -> dict[ast.AST, Any]:
@@ -170,12 +171,16 @@ class Scene:
         return None
 
     @cached_property
-    def _owner(self) -> tuple[nn.Module | None, str, str]:
-        """The user's module that holds the layer, the path in it, and how the user would write it."""
+    def _owner(self) -> tuple[object | None, str, str]:
+        """The user's object that holds the layer, the path in it, and how the user would write it."""
         for frame in reversed(self.frames):
             owner = frame.names.get("self")
             if isinstance(owner, nn.Module) and (path := _path(owner, self.layer)):
                 return owner, path, f"self.{path}"
+            held = getattr(owner, "__dict__", {})
+            name = next((n for n, value in held.items() if self.layer is not None and value is self.layer), "")
+            if name:
+                return owner, name, f"self.{name}"
         for name, value in self.frames[-1].names.items() if self.frames else ():
             if value is self.layer:
                 return None, "", name
@@ -219,7 +224,8 @@ class Scene:
             if given is not None and not any(same(operand.tensor, given) for operand in found.values()):
                 name = f"input of {self.layer_name}"
                 found = {name: Operand(name, given)} | found
-            for name, parameter in self.layer.named_parameters(recurse=False):
+            owned = (*self.layer.named_parameters(recurse=False), *self.layer.named_buffers(recurse=False))
+            for name, parameter in owned:
                 found[f"{self.layer_name}.{name}"] = Operand(f"{self.layer_name}.{name}", parameter)
         return tuple(found.values())[:MOST_TENSORS]
 

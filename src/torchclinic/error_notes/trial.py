@@ -93,6 +93,8 @@ class Trial:
                 return owner[self._of(index)]
             case ast.Attribute(value=value, attr=name):
                 return self._attribute(node, value, name)
+        if isinstance(node, ast.Name) and node.id not in self._names and node.id in _PLAIN:
+            return getattr(builtins, node.id)
         return self._copied(look_up(node, self._names))
 
     def _attribute(self, node: ast.Attribute, value: ast.expr, name: str) -> Any:

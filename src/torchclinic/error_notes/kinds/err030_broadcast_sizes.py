@@ -17,6 +17,7 @@ import ast
 from collections.abc import Callable
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from torchclinic.error_notes.kind import Explanation, Kind, shape
 from torchclinic.error_notes.scene import Scene
@@ -32,6 +33,11 @@ KIND = Kind(
 
 def explain(scene: Scene) -> Explanation:
     a, b, dim = (scene.number(group) for group in ("a", "b", "dim"))
+    if any(isinstance(call.names.get("self"), Optimizer) for call in scene.calls):
+        cause = f"In a step of the optimizer sizes of {a} and {b} meet: what it keeps for a parameter has another shape than the gradient"
+        return Explanation(
+            cause, "Its state was loaded from a run of another model, or the parameter was replaced: build the optimizer anew"
+        )
     pair = _pair(scene, a, b)
     if pair is None:
         cause = f"Shapes are compared from the right; in dimension {dim} of the result the sizes are {a} and {b}, and neither is 1"

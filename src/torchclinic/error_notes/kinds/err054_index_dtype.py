@@ -15,9 +15,10 @@ PyTorch documentation, Tensor indexing.
 import ast
 
 import torch
+from torch import Tensor
 
 from torchclinic.error_notes.kind import Explanation, Kind
-from torchclinic.error_notes.scene import Scene, same
+from torchclinic.error_notes.scene import Scene
 
 KIND = Kind(
     "ERR054",
@@ -37,40 +38,46 @@ KIND = Kind(
 
 
 def explain(scene: Scene) -> Explanation:
-    found = [o for o in scene.operands if o.node is not None and o.tensor.dtype in _NO_INDEX and _is_index(scene, o.node)]
+    found = [(node, scene.value(node)) for node in _indices(scene)]
+    odd = [(node, value) for node, value in found if isinstance(value, Tensor) and value.dtype in _NO_INDEX]
     if scene.layer is not None and scene.layer_input is not None:
-        found = [o for o in scene.operands if same(o.tensor, scene.layer_input)] or found
+        node = scene.node_of(scene.layer_input)
+        odd = [(node, scene.layer_input)] if node is not None else []
     got = f" ({scene['got']})" if scene["got"] else ""
-    if len(found) != 1:
+    if len(odd) != 1:
         return Explanation(
             f"The index is not of an integer type{got}",
             "Convert it with .long(); of topk and max, the indices are the second result",
         )
-    operand = found[0]
-    cause = f"{operand.name} is {str(operand.tensor.dtype).removeprefix('torch.')}, and an index must be int64"
-    birth = scene.birth(operand.node)
+    node, tensor = odd[0]
+    cause = f"{scene.text(node)} is {str(tensor.dtype).removeprefix('torch.')}, and an index must be int64"
+    birth = scene.birth(node)
     pieces = birth.source.text(birth.statement) if birth is not None else ""
     if birth is not None and birth.expression is None and ("topk" in pieces or ".max(" in pieces or ".sort(" in pieces):
         return Explanation(cause, "topk, max and sort return (values, indices): take the second", birth.line)
-    edit = scene.repair(operand.node, "{}.long()", lambda t: t.long())
+    edit = scene.repair(node, "{}.long()", lambda t: t.long())
     return Explanation(cause, "Convert it with .long() (round() before, if it was computed)", None if edit else scene.line, edit)
 
 
 _NO_INDEX = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int16, torch.int8)
 
 
-def _is_index(scene: Scene, node: ast.expr) -> bool:
-    """In the place of an index: the subscript, or the argument of that name."""
+def _indices(scene: Scene) -> list[ast.expr]:
+    """What stands in the place of an index: in the subscript, or the argument of that name."""
     match scene.expression:
+        case ast.Subscript(slice=ast.Tuple(elts=elements)):
+            return elements
         case ast.Subscript(slice=index):
-            return any(part is node for part in ast.walk(index))
+            return [index]
         case ast.Call(func=ast.Attribute(attr="one_hot")):
-            return scene.argument(0) is node
+            found = scene.argument(0)
         case ast.Call(func=ast.Attribute(value=ast.Name(id="torch"))):
-            return node is scene.argument(2, "index")
+            found = scene.argument(2, "index")
         case ast.Call():
-            return node is scene.argument(1, "index") or scene.layer is not None
-    return False
+            found = scene.argument(1, "index")
+        case _:
+            found = None
+    return [] if found is None else [found]
 
 
 def specimen() -> str:

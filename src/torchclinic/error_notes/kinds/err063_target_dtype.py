@@ -48,7 +48,7 @@ def explain(scene: Scene) -> Explanation | None:
                 f"A tensor of integers (Long) is expected and a {got} came: in a loss, that is the target with the class numbers"
             )
             return Explanation(cause, "target.long(); elsewhere, convert the index with .long()")
-        sizes = f", {shape(target.shape)}" if isinstance(target, Tensor) else ""
+        sizes = f", {shape(target.shape)}," if isinstance(target, Tensor) else ""
         edit = scene.repair(node, "{}.long()", lambda t: t.long())
         cause = f"Class numbers must be int64 (Long); the target{sizes} is {got}"
         return Explanation(

@@ -32,15 +32,7 @@ def explain(scene: Scene) -> Explanation:
     call = scene.expression
     source = scene.frames[-1].source if scene.seen else None
     if scene["function"]:
-        cause = f"{scene['function']} got a {scene['type']} for its argument {scene['name']}, which must be a tensor"
-        what = {
-            "tuple": "Unpack what the function returned, or take the part that is meant ([0])",
-            "NoneType": "The value is None: a function without return, or a forward that returns nothing",
-        }
-        birth = scene.birth(scene.argument(int(scene["place"]) - 1))
-        return Explanation(
-            cause, what.get(scene["type"], f"Convert the {scene['type']} to a tensor"), birth.line if birth is not None else None
-        )
+        return _argument(scene)
     made = isinstance(call, ast.Call) and source is not None and source.text(call.func).endswith("Loss")
     if made and source is not None and isinstance(call, ast.Call) and len(call.args) == 2:
         cause = f"{source.text(call.func)}(...) constructs the loss, with the tensors as its settings"
@@ -51,6 +43,24 @@ def explain(scene: Scene) -> Explanation:
         "Say what is meant: (a == b).all(), x.any(), or one element; masks are combined with &, |, ~",
         scene.line,
     )
+
+
+def _argument(scene: Scene) -> Explanation:
+    given = scene["type"]
+    cause = f"{scene['function']} got a {given} for its argument {scene['name']}, which must be a tensor"
+    what = {
+        "tuple": "Unpack what the function or layer before returned, or take the part that is meant ([0])",
+        "NoneType": "The value is None: a function without return, or a forward that returns nothing",
+        "list": "Make a tensor of the list, torch.tensor(...), or torch.stack(...) of tensors",
+        "ndarray": "Make a tensor of the array, torch.from_numpy(...)",
+        "numpy.ndarray": "Make a tensor of the array, torch.from_numpy(...)",
+    }
+    fix = what.get(given, f"Hand over a tensor; if the {given} is a layer, call it on its input and pass what it gives")
+    call = scene.expression
+    name = scene.text(call.func) if isinstance(call, ast.Call) else ""
+    direct = name.split(".")[-1].removesuffix("_loss") == scene["function"].removesuffix("_loss")
+    birth = scene.birth(scene.argument(int(scene["place"]) - 1)) if direct else None
+    return Explanation(cause, fix, birth.line if birth is not None else None)
 
 
 def specimen() -> str:

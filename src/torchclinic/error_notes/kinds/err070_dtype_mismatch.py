@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from torchclinic.error_notes.kind import Explanation, Kind
-from torchclinic.error_notes.scene import Scene
+from torchclinic.error_notes.scene import Operand, Scene
+from torchclinic.script.lines import Line
 
 KIND = Kind(
     "ERR070",
@@ -35,29 +36,23 @@ KIND = Kind(
 
 
 def explain(scene: Scene) -> Explanation | None:
-    first, second = (
-        ([scene[group] for group in "acegi" if scene[group]] or ["one type"])[0],
-        ([scene[group] for group in "bdfhj" if scene[group]] or ["another"])[0],
-    )
+    first, second = (next((scene[group] for group in groups if scene[group]), "") for groups in ("acegi", "bdfhj"))
     if "cuda" in first + second:
         return None
-    floats = [
-        o for o in scene.operands if o.tensor.dtype.is_floating_point or o.tensor.dtype.is_complex or o.tensor.dtype in _WHOLE
-    ]
-    layer = scene.layer
     given = scene.layer_input
-    parameter = next(iter(layer.parameters(recurse=False)), None) if layer is not None else None
+    parameter = next(iter(scene.layer.parameters(recurse=False)), None) if scene.layer is not None else None
     if isinstance(given, Tensor) and parameter is not None and given.dtype != parameter.dtype:
         return _layer(scene, given, parameter)
-    seen = ", ".join(f"{o.name} is {_name(o.tensor.dtype)}" for o in floats)
-    cause = f"The operands have the types {first} and {second}{f' ({seen})' if seen else ''}, and are not converted"
-    odd = [o for o in floats if o.tensor.dtype != torch.float32 and o.node is not None]
-    rest = [o for o in floats if o.tensor.dtype == torch.float32]
-    if len(odd) == 1 and rest:
+    named = {_DTYPES.get(first), _DTYPES.get(second)} - {None}
+    of_these = [o for o in scene.operands if o.tensor.dtype in named]
+    seen = ", ".join(f"{o.name} is {_name(o.tensor.dtype)}" for o in of_these)
+    types = f"types {first} and {second}" if first and second else "different types"
+    cause = f"The operands have {types}{f' ({seen})' if seen else ''}, and are not converted"
+    odd = [o for o in of_these if o.tensor.dtype != torch.float32]
+    if len(odd) == 1 and torch.float32 in named:
         edit = scene.repair(odd[0].node, "{}.float()", lambda t: t.float())
-        return Explanation(
-            cause, f"Convert {odd[0].name} with .float() where it becomes a tensor", None if edit else scene.line, edit
-        )
+        at = _setting(scene, odd[0]) if edit is None else None
+        return Explanation(cause, f"Convert {odd[0].name} to float32 where it becomes a tensor, with .float()", at, edit)
     return Explanation(
         cause,
         (
@@ -67,7 +62,23 @@ def explain(scene: Scene) -> Explanation | None:
     )
 
 
-_WHOLE = (torch.int64, torch.int32, torch.int16, torch.uint8)
+def _setting(scene: Scene, operand: Operand) -> Line | None:
+    """The construction of the layer, where the operand is a tensor that it was given."""
+    made = scene.construction
+    return made.source.line(made.call) if operand.node is None and made is not None else None
+
+
+_DTYPES = {
+    "Double": torch.float64,
+    "double": torch.float64,
+    "Float": torch.float32,
+    "float": torch.float32,
+    "Half": torch.float16,
+    "Long": torch.int64,
+    "Int": torch.int32,
+    "Byte": torch.uint8,
+    "BFloat16": torch.bfloat16,
+}
 
 
 def _name(dtype: torch.dtype) -> str:
@@ -89,7 +100,7 @@ def _layer(scene: Scene, given: Tensor, parameter: Tensor) -> Explanation:
         return Explanation(
             cause,
             (
-                f"Leave the model in float32 (a .{_SHORT.get(held, 'double')}() changed it), or convert every batch: "
+                f"Leave the model in float32 (something like .{_SHORT.get(held, 'double')}() changed it), or convert every batch: "
                 f"x.to({parameter.dtype})"
             ),
             None if edit else scene.line,

@@ -245,6 +245,7 @@ def _print(report: Any, verdict: Any) -> None:
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     console.width = min(console.width, 100)
+    report = replace(report, findings=tuple(_briefly(finding) for finding in report.findings)) if "error" in report.data else report
     printer = Printer(console)
     facts = next(section for section in report.sections if section.title == "The run")
     printer.title(report.title, facts.blocks[0].text)
@@ -252,6 +253,12 @@ def _print(report: Any, verdict: Any) -> None:
         if section.title in ("The error, explained", "Proof by replay"):
             printer.block(section)
     printer.end(report)
+
+
+def _briefly(finding: "Finding") -> "Finding":
+    """A crash has been explained further up."""
+    known = finding.code.startswith("ERR") and finding.code != "ERR000"
+    return replace(finding, evidence={}, fix="", corrected="", cause_line="") if known else finding
 
 
 def _codes(option: str, text: str) -> tuple[str, ...]:

@@ -146,7 +146,7 @@ def _edit(known: Explanation) -> list[str]:
     if len(old) + len(new) > 6:
         return [f"  edit     {edit.line} (the HTML and JSON reports hold it; the operation then passes)"]
     return [
-        f"  edit     {edit.line} (tried: the operation then passes)",
+        f"  edit     {edit.line} (checked: the operation then passes)",
         *(f"    - {t}" for t in old),
         *(f"    + {t}" for t in new),
     ]

@@ -34,7 +34,10 @@ KIND = Kind(
 def explain(scene: Scene) -> Explanation:
     a, b, dim = (scene.number(group) for group in ("a", "b", "dim"))
     if any(isinstance(call.names.get("self"), Optimizer) for call in scene.calls):
-        cause = f"In a step of the optimizer sizes of {a} and {b} meet: what it keeps for a parameter has another shape than the gradient"
+        cause = (
+            f"In a step of the optimizer sizes of {a} and {b} meet: what it keeps for a parameter has another shape "
+            "than the gradient"
+        )
         return Explanation(
             cause, "Its state was loaded from a run of another model, or the parameter was replaced: build the optimizer anew"
         )

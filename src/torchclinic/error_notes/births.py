@@ -3,13 +3,10 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from torchclinic.error_notes.frame import Frame
 from torchclinic.error_notes.source import Source
 from torchclinic.script.lines import Line
-
-if TYPE_CHECKING:
-    from torchclinic.error_notes.scene import Frame
 
 FARTHEST = 12  # names that are followed
 
@@ -21,7 +18,7 @@ class Birth:
     source: Source
     statement: ast.stmt
     expression: ast.expr | None
-    frame: "Frame | None" = None  # in which it ran, if that is still going on
+    frame: Frame | None = None  # in which it ran, if that is still going on
 
     @property
     def line(self) -> Line:
@@ -31,7 +28,7 @@ class Birth:
         return f"{self.line}: {self.line.text}"
 
 
-def births(frames: "tuple[Frame, ...]", node: ast.expr) -> Iterator[Birth]:
+def births(frames: tuple[Frame, ...], node: ast.expr) -> Iterator[Birth]:
     """From the nearest to the first: the assignment of the name on the failing line, of the name there, and so on."""
     depth, before = len(frames) - 1, frames[-1].statement
     for _ in range(FARTHEST):
@@ -174,7 +171,7 @@ def bound(function: ast.FunctionDef | ast.AsyncFunctionDef, call: ast.Call, name
     return call.args[place]
 
 
-def _argument(frames: "tuple[Frame, ...]", depth: int, name: str) -> ast.expr | None:
+def _argument(frames: tuple[Frame, ...], depth: int, name: str) -> ast.expr | None:
     """What the frame above handed over for a parameter of this one."""
     frame = frames[depth]
     if depth == 0 or frame.source is None or frame.statement is None:
@@ -201,9 +198,7 @@ def _is_local(source: Source, name: str, before: ast.stmt) -> bool:
     return any(name in _targets(node) for node in ast.walk(scope) if isinstance(node, ast.stmt))
 
 
-def _global(
-    frames: "tuple[Frame, ...]", source: Source, name: str
-) -> tuple[tuple[ast.stmt, ast.expr | None] | None, "Frame | None"]:
+def _global(frames: tuple[Frame, ...], source: Source, name: str) -> tuple[tuple[ast.stmt, ast.expr | None] | None, Frame | None]:
     """A name of the file: where it was assigned last before what runs there now, or where it is assigned only once."""
     outer = next((f for f in frames if f.source is source and f.statement and source.scope(f.statement) is source.tree), None)
     if outer is not None and outer.statement is not None:

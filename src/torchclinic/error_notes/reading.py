@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from torchclinic.error_notes.scene import Frame, Scene
+from torchclinic.error_notes.frame import Frame
+from torchclinic.error_notes.scene import Scene
 from torchclinic.script.lines import Line
 
 MOST_ERRORS = 40  # of a log that are asked for, the last ones

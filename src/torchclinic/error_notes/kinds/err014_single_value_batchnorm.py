@@ -18,8 +18,9 @@ import ast
 from torch import nn
 from torch.utils.data import DataLoader
 
+from torchclinic.error_notes.frame import Frame
 from torchclinic.error_notes.kind import Explanation, Kind, numbers, shape
-from torchclinic.error_notes.scene import Frame, Scene, rebuild
+from torchclinic.error_notes.scene import Scene, rebuild
 from torchclinic.error_notes.source import Edit
 
 KIND = Kind(

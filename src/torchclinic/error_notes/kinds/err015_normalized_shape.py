@@ -9,7 +9,7 @@ Never: the script stopped.
 ## Fix
 Build it with the last size of the input, or move the features to the last dimension.
 ## References
-Ba et al. 2016, arXiv:1607.06450.
+PyTorch documentation, `torch.nn.LayerNorm`.
 """
 
 from torchclinic.error_notes.kind import Explanation, Kind, numbers, shape

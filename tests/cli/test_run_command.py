@@ -55,6 +55,8 @@ def test_a_finding_names_line_step_and_fix_and_fails_the_command(tmp_path: Path)
         "fix",
         "causes",
         "corrected",
+        "cause_line",
+        "fix_checked",
     }
 
 
@@ -125,7 +127,7 @@ def test_an_exception_is_explained_and_its_rule_fires(tmp_path: Path, capfd: pyt
     script = changed(CLASSIFIER, ("    loss.backward()", "    loss.detach().backward()"))
     code, report = run(tmp_path, script)
     assert code == 1
-    assert [finding["code"] for finding in report["findings"]] == ["WIR007"]
+    assert [finding["code"] for finding in report["findings"]] == ["ERR093"]
     said = capfd.readouterr().err
     assert "Traceback" in said
     assert "torchclinic/running/launcher.py" not in said

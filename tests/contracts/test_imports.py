@@ -7,7 +7,7 @@ import torchclinic
 
 PACKAGE = Path(torchclinic.__file__).parent
 MOST_MODULES = 20
-HEAPS = {PACKAGE / "rules"}  # one file for each disease
+HEAPS = {PACKAGE / "rules", PACKAGE / "error_notes" / "kinds"}  # one file for each disease, and for each kind of error
 
 
 def modules() -> dict[str, Path]:

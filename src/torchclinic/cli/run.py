@@ -15,6 +15,7 @@ from torchclinic.cli.output import report_options, with_schema, write_report
 from torchclinic.running.last_word import LastWord
 
 if TYPE_CHECKING:
+    from torchclinic.error_notes.crash import Crash
     from torchclinic.observe.session import Session
     from torchclinic.replay.scripts import Proofs, Surroundings
     from torchclinic.report.model import Finding
@@ -190,7 +191,7 @@ class Outputs:
 
         if outcome.children:
             session.state.limited(f"{outcome.children} child processes were started; what happened in them was not observed")
-        found = diagnose(session, select=self.select, ignore=self.ignore)
+        found = diagnose(session, select=self.select, ignore=self.ignore, crash=outcome.crash)
         run, verdict = found.run, found.verdict
         self.failed = any(finding.severity in LEVELS[self.fail_on] for finding in verdict.findings)
         if int(os.environ.get("RANK", "0")):
@@ -201,7 +202,7 @@ class Outputs:
             effects = {p.code: p.effect or 0.0 for p in proofs.proofs if p.verdict == "confirmed"}
             verdict = confirmed_first(verdict, effects)
             found = replace(found, verdict=verdict)
-        report = found.report(self.title, ending=ending, exit_code=outcome.exit_code, explanation=outcome.explanation)
+        report = found.report(self.title, ending=ending, exit_code=outcome.exit_code)
         if proofs is not None:
             report = _with_proofs(report, proofs)
         write_report(report, self.json_file, self.html_file)
@@ -211,6 +212,8 @@ class Outputs:
             click.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False), err=True)
         elif self.style == "github":
             click.echo("\n".join([*github_lines(verdict.findings), ending]), err=True)
+        elif outcome.crash is not None and not run.steps and all(f.code == outcome.crash.kind.code for f in verdict.findings):
+            click.echo(_last_lines(outcome.crash, self.title, ending), err=True)
         else:
             _print(report, verdict)
         if self.last_word is not None:
@@ -228,6 +231,13 @@ def _with_proofs(report: "Report", found: "Proofs") -> "Report":
     return replace(report, sections=sections, summary=summary, data={**report.data, **proofs_data(found)})
 
 
+def _last_lines(crash: "Crash", title: str, ending: str) -> str:
+    """The report of a crash before training: Python has printed the traceback, and the rules had nothing to check."""
+    text = crash.text()
+    unknown = "" if text else " No explanation of this error is known."
+    return (f"{text}\n\n" if text else "") + f"{title}: {ending}{unknown}"
+
+
 def _print(report: Any, verdict: Any) -> None:
     from rich.console import Console
 
@@ -235,6 +245,7 @@ def _print(report: Any, verdict: Any) -> None:
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     console.width = min(console.width, 100)
+    report = replace(report, findings=tuple(_briefly(finding) for finding in report.findings)) if "error" in report.data else report
     printer = Printer(console)
     facts = next(section for section in report.sections if section.title == "The run")
     printer.title(report.title, facts.blocks[0].text)
@@ -244,13 +255,21 @@ def _print(report: Any, verdict: Any) -> None:
     printer.end(report)
 
 
+def _briefly(finding: "Finding") -> "Finding":
+    """A crash has been explained further up."""
+    known = finding.code.startswith("ERR") and finding.code != "ERR000"
+    return replace(finding, evidence={}, fix="", corrected="", cause_line="") if known else finding
+
+
 def _codes(option: str, text: str) -> tuple[str, ...]:
+    from torchclinic.error_notes.kind import kinds
     from torchclinic.errors import InputError
     from torchclinic.rules.rule import discover
 
     wanted = tuple(part.strip().upper() for part in text.replace(";", ",").split(",") if part.strip())
     for code in wanted:
-        if not any(module.RULE.code.startswith(code) for module in discover()):
+        codes = (*(module.RULE.code for module in discover()), *(module.KIND.code for module in kinds()))
+        if not any(known.startswith(code) for known in codes):
             raise InputError(f"{option} {code}: no rule's code begins so; `torchclinic rules` lists them.")
     return wanted
 
@@ -260,7 +279,7 @@ def _ending(outcome: "Outcome", steps: int, backwards: int, checkup: bool) -> st
         "finished": "The script ran to its end.",
         "stopped": f"The script was stopped after {steps} steps, as asked.",
         "exited": f"The script exited with code {outcome.exit_code}" + (f" ({outcome.note})." if outcome.note else "."),
-        "raised": f"The script raised {outcome.note.splitlines()[0] if outcome.note else ''}.",
+        "raised": f"The script raised {outcome.note.splitlines()[0].rstrip('.') if outcome.note else ''}.",
         "interrupted": "The script was interrupted.",
         "killed": f"The script was ended by a signal (exit code {outcome.exit_code}).",
     }[outcome.ending]

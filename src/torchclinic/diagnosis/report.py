@@ -9,6 +9,7 @@ import torch
 from torchclinic._version import __version__
 from torchclinic.diagnosis.doubts import doubt
 from torchclinic.diagnosis.pictures import layer_strips, loss_curve
+from torchclinic.error_notes.crash import Crash, sentence
 from torchclinic.observe.records import ModelRecord, RunRecord
 from torchclinic.report.model import Block, Code, Finding, Prose, Section, Table
 from torchclinic.report.results import Report
@@ -26,21 +27,22 @@ class Diagnosis:
 
     run: RunRecord
     verdict: Verdict
+    crash: Crash | None = None  # the error that ended it
 
-    def report(self, title: str, *, ending: str = "", exit_code: int | None = None, explanation: str | None = None) -> Report:
-        """`ending` says in a sentence how the run ended; `explanation` explains the error that ended it."""
+    def report(self, title: str, *, ending: str = "", exit_code: int | None = None) -> Report:
+        """`ending` says in a sentence how the run ended."""
         run = self.run
         verdict = replace(self.verdict, findings=tuple(with_correction(finding) for finding in self.verdict.findings))
         script = {"exit_code": exit_code, "steps": run.steps, "seconds": round(run.seconds, 3), "overhead": round(run.overhead, 4)}
         return Report(
             title,
-            tuple(_sections(run, verdict, ending, explanation)),
+            tuple(_sections(run, verdict, ending, self.crash)),
             verdict.findings,
             verdict.checked,
             verdict.not_checked,
             verdict.not_applicable,
-            summary=_summary(run, verdict, ending),
-            data={"script": script},
+            summary=_summary(run, verdict, ending, self.crash),
+            data={"script": script, **({"error": self.crash.to_dict()} if self.crash is not None else {})},
             environment={
                 "torchclinic": __version__,
                 "torch": str(torch.__version__),
@@ -50,9 +52,9 @@ class Diagnosis:
         )
 
 
-def _sections(run: RunRecord, verdict: Verdict, ending: str, explanation: str | None) -> Iterator[Section]:
-    if explanation:
-        yield Section("The error, explained", (Code(explanation),))
+def _sections(run: RunRecord, verdict: Verdict, ending: str, crash: Crash | None) -> Iterator[Section]:
+    if crash is not None and crash.text():
+        yield Section("The error, explained", (Code(crash.text()),))
     yield Section("The run", tuple(_run_blocks(run, ending)))
     first = next((finding for finding in verdict.findings if finding.severity != "info"), None)
     draw = pictures().get(first.code) if first is not None else None
@@ -67,7 +69,9 @@ def _sections(run: RunRecord, verdict: Verdict, ending: str, explanation: str | 
     yield Section("Rules", (_rules_table(verdict),))
 
 
-def _summary(run: RunRecord, verdict: Verdict, ending: str) -> str:
+def _summary(run: RunRecord, verdict: Verdict, ending: str, crash: Crash | None = None) -> str:
+    if crash is not None and not run.steps:
+        return ending or _raised(crash)
     roots = [f for f in verdict.findings if f.severity != "info" and not f.causes]
     causes = list(dict.fromkeys(f"{finding.code} {finding.name}" for finding in roots))
     if causes == [NOT_LEARNING]:
@@ -78,6 +82,8 @@ def _summary(run: RunRecord, verdict: Verdict, ending: str) -> str:
         diagnosis = f"{count} independent causes: {', '.join(causes)}."
     elif causes:
         diagnosis = f"First cause: {causes[0]}."
+    elif crash is not None or run.failure is not None:
+        diagnosis = ""
     elif not run.backwards:
         diagnosis = "Nothing was trained."
     elif reason := doubt(run):
@@ -85,6 +91,10 @@ def _summary(run: RunRecord, verdict: Verdict, ending: str) -> str:
     else:
         diagnosis = "Nothing is wrong as far as it was checked."
     return f"{diagnosis} {ending}".strip()
+
+
+def _raised(crash: Crash) -> str:
+    return sentence(f"An error was raised: {crash.type}: {crash.message.partition(chr(10))[0]}")
 
 
 def _run_blocks(run: RunRecord, ending: str) -> list[Block]:

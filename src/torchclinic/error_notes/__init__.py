@@ -3,15 +3,10 @@
 from types import TracebackType
 from typing import Self
 
-from torch import Tensor
-
-from torchclinic.error_notes import graph, recorder, shapes, values
-from torchclinic.error_notes.note import Evidence, Note, Pattern
+from torchclinic.error_notes import recorder
+from torchclinic.error_notes.crash import HEAD, Crash, crash_of, explained
+from torchclinic.error_notes.reading import errors_in
 from torchclinic.error_notes.recorder import Recorder
-from torchclinic.error_notes.scene import Scene, scene_of
-
-PATTERNS: tuple[Pattern, ...] = (*shapes.PATTERNS, *graph.PATTERNS, *values.PATTERNS)
-_HEAD = "torchclinic explains:"
 
 
 class explain_errors:  # noqa: N801 (used as `with explain_errors():`)
@@ -20,10 +15,12 @@ class explain_errors:  # noqa: N801 (used as `with explain_errors():`)
     The explanation is a note of the exception: Python prints it under the traceback. What caused the error on another
     line (a transpose, a write in place, an earlier backward) is found because the block is watched: a few µs per
     call of torch; `watch=False` spares that. Values, gradients and random numbers are those of an unwatched run.
+    Afterwards `crash` holds what is known of the error; `crash.finding()` is it as a finding.
     """
 
     def __init__(self, *, watch: bool = True) -> None:
         self._recorder = Recorder() if watch else None
+        self.crash: Crash | None = None
 
     def __enter__(self) -> Self:
         if self._recorder is not None:
@@ -35,8 +32,9 @@ class explain_errors:  # noqa: N801 (used as `with explain_errors():`)
             self._recorder.__exit__(kind, error, traceback)  # type: ignore[no-untyped-call]
         if isinstance(error, Exception):
             _drop_own_frames(traceback)
-            explanation = explanation_for(error, self._recorder)
-            if explanation is not None and not any(note.startswith(_HEAD) for note in getattr(error, "__notes__", ())):
+            self.crash = crash_of(error, self._recorder)
+            explanation = self.crash.text()
+            if explanation and not any(note.startswith(HEAD) for note in getattr(error, "__notes__", ())):
                 error.add_note(explanation)
 
 
@@ -51,41 +49,16 @@ def _drop_own_frames(traceback: TracebackType | None) -> None:
 
 def explanation_for(error: BaseException, past: Recorder | None = None) -> str | None:
     """The explanation of a caught error, from its message and its traceback; None for an error that is not known."""
-    return _explain(str(error), scene_of(error.__traceback__), past)
+    return crash_of(error, past).text() or None
+
+
+def crash_in_text(text: str) -> Crash | None:
+    """The error that a pasted message, a traceback or a log tells of, if it is of a known kind; the last of several."""
+    crashes = (explained(told.scene()) for told in errors_in(text))
+    return next((crash for crash in crashes if crash.explanation is not None), None)
 
 
 def explanation_of_text(text: str) -> str | None:
     """The explanation of a pasted message or traceback, as far as the text allows; None where nothing is known."""
-    return _explain(text, Scene(), None)
-
-
-def _explain(message: str, scene: Scene, past: Recorder | None) -> str | None:
-    for pattern in PATTERNS:
-        match = pattern.expression.search(message)
-        if match is not None:
-            return _text(pattern.name, pattern.explain(Evidence(match, scene, past)), scene)
-    return None
-
-
-def _text(name: str, note: Note, scene: Scene) -> str:
-    lines = [f"{_HEAD} {name}"]
-    if scene.line is not None:
-        lines.append(f"  line     {scene.line}: {scene.line.text}")
-    label = "tensors"
-    for tensor_name, tensor in scene.tensors.items():
-        lines.append(f"  {label:<8} {tensor_name}: {_describe(tensor)}")
-        label = ""
-    lines.append(f"  cause    {note.cause}")
-    if note.culprit:
-        lines.append(f"  done by  {note.culprit}")
-    return "\n".join([*lines, f"  fix      {note.fix}"])
-
-
-def _describe(tensor: Tensor) -> str:
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    place = "" if tensor.device.type == "cpu" else f", {tensor.device}"
-    try:
-        strides = f", strides {tensor.stride()}"
-    except RuntimeError:  # sparse and nested tensors have none
-        strides = ""
-    return f"shape {tuple(tensor.shape) if strides else '?'}{strides}, {dtype}{place}"
+    crash = crash_in_text(text)
+    return None if crash is None else crash.text()

@@ -86,7 +86,9 @@ class Finding:
     fix: str = ""
     rank: int = 0  # 1 = first cause; 0 = not ranked
     causes: tuple[str, ...] = ()  # codes of the findings this one follows from
-    corrected: str = ""  # the lines of code that take the place of the one at `line`, where the remedy is local
+    corrected: str = ""  # lines of code in place of the one at `cause_line` or, without one, at `line`, where the remedy is local
+    cause_line: str = ""  # file:line that brought it about, where that is known and another
+    fix_checked: bool = False  # `corrected` was tried: with it, what failed passes
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -101,6 +103,8 @@ class Finding:
             "evidence": {key: _finite(value) for key, value in self.evidence.items()},
             "fix": self.fix,
             "corrected": self.corrected,
+            "cause_line": self.cause_line,
+            "fix_checked": self.fix_checked,
             "causes": list(self.causes),
         }
 

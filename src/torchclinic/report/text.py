@@ -179,7 +179,8 @@ def _finding_lines(finding: Finding) -> Iterable[RenderableType]:
         ("", finding.message),
         ("Evidence: ", evidence),
         ("Fix: ", finding.fix),
-        ("Corrected:\n", finding.corrected),
+        ("Caused at: ", finding.cause_line if finding.cause_line != finding.line else ""),
+        ("Corrected, and checked:\n" if finding.fix_checked else "Corrected:\n", finding.corrected),
         ("Follows from: ", ", ".join(finding.causes)),
     )
     yield _Detail("\n".join(_clean(label + text) for label, text in details if text))

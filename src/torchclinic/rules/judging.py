@@ -30,7 +30,7 @@ def judge(run: RunRecord, *, select: Sequence[str] = (), ignore: Sequence[str] =
     lists: dict[str, list[NotChecked]] = {CHECKED: [], NOT_CHECKED: [], NOT_APPLICABLE: []}
     for module in discover():
         code = module.RULE.code
-        if (select and not code.startswith(tuple(select))) or (ignore and code.startswith(tuple(ignore))):
+        if not asked(code, select, ignore):
             continue
         found, reason = _ask(module, run)
         findings += found
@@ -57,6 +57,11 @@ def _state(module: RuleModule, run: RunRecord, reason: str) -> tuple[str, str]:
 def _trains(kinds: tuple[type, ...]) -> bool:
     """Whether what the records tell of happens in training only."""
     return not any(getattr(kind, "absence", None) is Absence.IN_ANY_RUN for kind in kinds)
+
+
+def asked(code: str, select: Sequence[str], ignore: Sequence[str]) -> bool:
+    """Whether a code starts with one of `select` (any, if empty) and with none of `ignore`."""
+    return (not select or code.startswith(tuple(select))) and not (ignore and code.startswith(tuple(ignore)))
 
 
 def _ask(module: RuleModule, run: RunRecord) -> tuple[list[Finding], str]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from torchclinic.diagnosis.diagnose import diagnose
+from torchclinic.error_notes import explain_errors
 from torchclinic.instruments.arguments import copied
 from torchclinic.instruments.guard import untouched
 from torchclinic.instruments.propagation import split_batch
@@ -47,7 +48,7 @@ def checkup(model: nn.Module, batch: Any, loss_fn: Callable[..., Tensor], optimi
     args, kwargs, targets = copied(split_batch(model, batch, with_targets=True))
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     given = optimizer if optimizer is not None else torch.optim.SGD(trainable, lr=1e-3)
-    with untouched(model, optimizer=optimizer), Session(budget=1.0) as session:
+    with explain_errors(watch=False), untouched(model, optimizer=optimizer), Session(budget=1.0) as session:
         for _ in range(TRIAL_STEPS):
             given.zero_grad()
             output = model(*args, **kwargs)

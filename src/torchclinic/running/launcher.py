@@ -13,7 +13,7 @@ from multiprocessing import process
 from pathlib import Path
 from typing import Any
 
-from torchclinic.error_notes import explanation_for
+from torchclinic.error_notes.crash import Crash, crash_of
 from torchclinic.error_notes.recorder import Recorder
 from torchclinic.errors import InputError
 from torchclinic.observe.failure import note_failure
@@ -31,7 +31,7 @@ class Outcome:
     note: str = ""
     children: int = 0  # processes it started, which were not observed
     error: BaseException | None = field(default=None, repr=False)
-    explanation: str | None = field(default=None, repr=False)  # of that error, where one is known
+    crash: Crash | None = field(default=None, repr=False)  # that error, explained where its kind is known
     names: dict[str, Any] = field(default_factory=dict, repr=False)  # the script's globals
 
 
@@ -103,11 +103,12 @@ def launch(target: Target, session: Session, last_word: Callable[[Outcome], None
         except SystemExit as request:
             outcome.ending, outcome.exit_code = "exited", _exit_code(request)
         except KeyboardInterrupt as error:
-            _print_error(error, past)
+            _print_error(error)
             outcome.ending, outcome.exit_code = "interrupted", 130
         except BaseException as error:  # noqa: BLE001 - whatever the script raises ends the script, not the report
             past.blind = session.missed
-            outcome.explanation = _print_error(error, past)
+            _print_error(error)
+            outcome.crash = crash_of(error, past)
             note_failure(session, error)
             outcome.ending, outcome.exit_code, outcome.error = "raised", 1, error
             outcome.note = f"{type(error).__name__}: {error}"
@@ -123,20 +124,16 @@ def _exit_code(request: SystemExit) -> int:
     return 1
 
 
-def _print_error(error: BaseException, past: Recorder) -> str | None:
-    """As the interpreter does, without the frames that ran the script, and with an explanation where one is known."""
+def _print_error(error: BaseException) -> None:
+    """As the interpreter does, without the frames that ran the script."""
     own = error.__traceback__
     error.__traceback__ = own and own.tb_next
     forget_frames_of_all(error)
-    explanation = explanation_for(error, past)
-    if explanation is not None:
-        error.add_note(explanation)
     sys.stdout.flush()
     if sys.excepthook is sys.__excepthook__:
         traceback.print_exception(error)
     else:  # the script's own
         sys.excepthook(type(error), error, error.__traceback__)
-    return explanation
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from torchclinic.diagnosis.diagnose import diagnose
+from torchclinic.error_notes.crash import Crash, crash_of
 from torchclinic.observe.failure import note_failure
 from torchclinic.observe.session import Session
 from torchclinic.report.results import Report
@@ -19,6 +20,7 @@ class Monitor:
         self._session = Session(budget=budget)
         self._session.state.training.optimizer(optimizer)
         self._report: Report | None = None
+        self._crash: Crash | None = None
 
     def __enter__(self) -> "Monitor":
         self._session.__enter__()
@@ -28,6 +30,8 @@ class Monitor:
         self._session.close()
         if error is not None:
             note_failure(self._session, error)
+        if isinstance(error, Exception):
+            self._crash = crash_of(error)
         self._report = self.report()
 
     def step(self, loss: Tensor | float) -> None:
@@ -36,7 +40,7 @@ class Monitor:
 
     def report(self) -> Report:
         """What was found so far, or in the whole block once it has ended."""
-        return self._report if self._report is not None else diagnose(self._session).report(self._title)
+        return self._report if self._report is not None else diagnose(self._session, crash=self._crash).report(self._title)
 
 
 def monitor(model: nn.Module, optimizer: torch.optim.Optimizer, budget: float = 0.05) -> Monitor:

@@ -94,7 +94,6 @@ CASES = [
         ("nn.Embedding(500, 4), nn.Flatten(), nn.Linear(16, 8)", "nn.Linear(4, 8)"),
         ("(80, 4))", "(80, 4)).float()"),
         ("lr=0.05", "lr=1e-7"),
-        answer="undecided",
     ),
     pair("DAT001", "data of moderate scale", BYTES, ("* 10 + 5", "* 10 + 25")),
     healed("DAT002", "Full-batch training", ("x[0:8], y[0:8]", "x, y")),
@@ -109,7 +108,7 @@ CASES = [
     pair("DAT003", "tasks met one after the other", SAMPLER.replace("ORDER", TASKS), (TASKS, "range(192)")),
     healed("DAT004", "no class is decided on", (".argmax(1) == y).float()", ".softmax(1)[:, 1])"), answer="undecided"),
     healed("DAT004", "unweighted losses only", ("CrossEntropyLoss(", "CrossEntropyLoss(torch.ones(2)")),
-    healed("DAT005", "Random labels on purpose", ("epoch % 8 == 7", "epoch > 24"), answer="undecided"),
+    healed("DAT005", "Random labels on purpose", ("epoch % 8 == 7", "epoch > 24")),
     healed(
         "DAT005", "evaluated inputs of another scale or offset", ("model(test_x)", "model(test_x * 60 + 20)"), answer="undecided"
     ),

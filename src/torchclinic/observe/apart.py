@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -79,9 +78,7 @@ def _written_through_memory() -> str:
 
 def _in_a_copy(work: Callable[[], Result]) -> Result:
     answers, out = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of threads that the copy does not have
-        child = os.fork()
+    child = os.fork()
     if child == 0:
         _answer(work, out)
     os.close(out)

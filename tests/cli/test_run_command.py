@@ -57,6 +57,8 @@ def test_a_finding_names_line_step_and_fix_and_fails_the_command(tmp_path: Path)
         "corrected",
         "cause_line",
         "fix_checked",
+        "excerpt",
+        "patch",
     }
 
 
@@ -81,7 +83,7 @@ def test_the_scripts_output_stays_on_stdout_and_ours_goes_to_stderr(tmp_path: Pa
     run(tmp_path, CLASSIFIER + "print('mine')\n")
     captured = capfd.readouterr()
     assert captured.out == "mine\n"
-    assert "Verdict" in captured.err
+    assert "rules found nothing wrong" in captured.err
 
 
 def test_github_format_is_one_workflow_command_per_finding(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -199,7 +201,7 @@ def test_a_process_that_ends_under_our_feet_leaves_a_report(tmp_path: Path, endi
     done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False)
     assert done.returncode == (7 if "exit" in ending else -15)
     assert json.loads(report.read_text())["script"]["steps"] == 10
-    assert "Verdict" in done.stderr
+    assert "rules found nothing wrong" in done.stderr
 
 
 def test_children_are_named_as_not_observed(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torchclinic.cli.run import Outputs, launch_options
 @launch_options
 def command(
     script: tuple[str, ...],
+    verbose: bool,
     is_module: bool,
     style: str,
     select: str,
@@ -28,5 +29,5 @@ def command(
 
     session = Session(budget=1.0)
     session.wants_stop = FirstSteps()
-    outputs = Outputs(script, is_module, style, select, ignore, fail_on, json_file, html_file, checkup=True)
+    outputs = Outputs(script, is_module, style, select, ignore, fail_on, json_file, html_file, checkup=True, verbose=verbose)
     return outputs.run(session)

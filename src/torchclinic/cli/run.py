@@ -35,6 +35,7 @@ def launch_options(function: Function) -> Function:
         click.option("--ignore", metavar="CODES", default="", help="Rules to leave out, by code or beginning of a code."),
         click.option("--select", metavar="CODES", default="", help="Rules to ask, by code or beginning of a code."),
         click.option("--format", "style", type=click.Choice(["text", "json", "github"]), default="text"),
+        click.option("-v", "--verbose", is_flag=True, help="Also list the rules that found nothing, and why some do not apply."),
         click.option("-m", "is_module", is_flag=True, help="SCRIPT is the name of a module, as in python -m."),
         report_options,
     ):
@@ -54,6 +55,7 @@ def command(
     max_steps: int | None,
     prove: bool,
     prove_seconds: float,
+    verbose: bool,
     is_module: bool,
     style: str,
     select: str,
@@ -71,7 +73,7 @@ def command(
     from torchclinic.observe.session import Session
 
     session = Session(budget=budget, max_steps=max_steps)
-    outputs = Outputs(script, is_module, style, select, ignore, fail_on, json_file, html_file)
+    outputs = Outputs(script, is_module, style, select, ignore, fail_on, json_file, html_file, verbose=verbose)
     if not prove:
         return outputs.run(session)
     from torchclinic.replay.scripts import Surroundings
@@ -131,11 +133,12 @@ class Outputs:
         json_file: Path | None,
         html_file: Path | None,
         checkup: bool = False,
+        verbose: bool = False,
     ) -> None:
         from torchclinic.running.launcher import Target
 
         self.target = Target(script[0], script[1:], is_module)
-        self.style, self.fail_on, self.checkup = style, fail_on, checkup
+        self.style, self.fail_on, self.checkup, self.verbose = style, fail_on, checkup, verbose
         self.select, self.ignore = _codes("--select", select), _codes("--ignore", ignore)
         self.json_file = json_file.absolute() if json_file else None
         self.html_file = html_file.absolute() if html_file else None
@@ -215,7 +218,7 @@ class Outputs:
         elif outcome.crash is not None and not run.steps and all(f.code == outcome.crash.kind.code for f in verdict.findings):
             click.echo(_last_lines(outcome.crash, self.title, ending), err=True)
         else:
-            _print(report, verdict)
+            _print(report, verbose=self.verbose)
         if self.last_word is not None:
             self.last_word.goodbye()
 
@@ -238,7 +241,7 @@ def _last_lines(crash: "Crash", title: str, ending: str) -> str:
     return (f"{text}\n\n" if text else "") + f"{title}: {ending}{unknown}"
 
 
-def _print(report: Any, verdict: Any) -> None:
+def _print(report: Any, *, verbose: bool) -> None:
     from rich.console import Console
 
     from torchclinic.report.text import Printer
@@ -250,9 +253,12 @@ def _print(report: Any, verdict: Any) -> None:
     facts = next(section for section in report.sections if section.title == "The run")
     printer.title(report.title, facts.blocks[0].text)
     for section in report.sections:
-        if section.title in ("The error, explained", "Proof by replay"):
+        if section.title == "The error, explained":
             printer.block(section)
-    printer.end(report)
+    printer.diagnosis(report, verbose=verbose)
+    for section in report.sections:
+        if section.title == "Proof by replay":
+            printer.block(section)
 
 
 def _briefly(finding: "Finding") -> "Finding":

@@ -8,6 +8,7 @@ import torch
 
 from torchclinic._version import __version__
 from torchclinic.diagnosis.doubts import doubt
+from torchclinic.diagnosis.excerpts import with_source
 from torchclinic.diagnosis.pictures import layer_strips, loss_curve
 from torchclinic.error_notes.crash import Crash, sentence
 from torchclinic.observe.records import ModelRecord, RunRecord
@@ -32,7 +33,9 @@ class Diagnosis:
     def report(self, title: str, *, ending: str = "", exit_code: int | None = None) -> Report:
         """`ending` says in a sentence how the run ended."""
         run = self.run
-        verdict = replace(self.verdict, findings=tuple(with_correction(finding) for finding in self.verdict.findings))
+        verdict = replace(
+            self.verdict, findings=tuple(with_source(with_correction(finding), run) for finding in self.verdict.findings)
+        )
         script = {"exit_code": exit_code, "steps": run.steps, "seconds": round(run.seconds, 3), "overhead": round(run.overhead, 4)}
         return Report(
             title,

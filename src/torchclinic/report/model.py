@@ -89,6 +89,9 @@ class Finding:
     corrected: str = ""  # lines of code in place of the one at `cause_line` or, without one, at `line`, where the remedy is local
     cause_line: str = ""  # file:line that brought it about, where that is known and another
     fix_checked: bool = False  # `corrected` was tried: with it, what failed passes
+    place: str = ""  # `where` in words
+    excerpt: str = ""  # the lines round `line`, marked
+    patch: str = ""  # the correction as a unified difference
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -103,6 +106,8 @@ class Finding:
             "evidence": {key: _finite(value) for key, value in self.evidence.items()},
             "fix": self.fix,
             "corrected": self.corrected,
+            "excerpt": self.excerpt,
+            "patch": self.patch,
             "cause_line": self.cause_line,
             "fix_checked": self.fix_checked,
             "causes": list(self.causes),

@@ -22,6 +22,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from torchclinic.report import wording
+from torchclinic.report.diagnosis_text import diagnosis_lines
 from torchclinic.report.model import Block, Claim, Code, Finding, NotChecked, PlainFigure, PlainReport, Prose, Section, Steps, Table
 from torchclinic.units import format_column, format_number
 
@@ -96,6 +97,17 @@ class Printer:
             for line in _block_lines(item, self._console.width):
                 self._print(line)
 
+    def diagnosis(self, report: PlainReport, *, verbose: bool = False) -> None:
+        """Print what was found in a run, the verdict first."""
+        self._print(Text(_clean(report.summary), "bold green" if not report.findings else "bold"))
+        for depth, line in diagnosis_lines(report, verbose=verbose):
+            cleaned = line.copy()
+            cleaned.plain = _clean(line.plain)
+            self._print(cleaned, depth * INDENT)
+        if verbose and report.environment:
+            self._print(Text(_clean(", ".join(f"{key} {value}" for key, value in report.environment.items())), "dim"))
+        self._console.print()
+
     def end(self, report: PlainReport) -> None:
         """Print the verdict and the three lists: found, checked and found fine, could not be checked."""
         self._heading("Verdict")
@@ -129,11 +141,13 @@ class Printer:
         self._print(Text(_clean(title), "bold"))
         self._print(Text("─" * min(len(_clean(title)), self._console.width), "dim"))
 
-    def _print(self, line: RenderableType) -> None:
+    def _print(self, line: RenderableType, indent: int = 0) -> None:
         if not isinstance(line, Text):
             self._console.print(line)
             return
-        indent = INDENT if isinstance(line, _Detail) else 0
+        indent = indent or (INDENT if isinstance(line, _Detail) else 0)
+        if line.no_wrap and line.overflow is None:
+            line.truncate(self._console.width - indent, overflow="ellipsis")
         for part in line.wrap(self._console, self._console.width - indent):
             part.rstrip()
             self._console.print(Text(" " * indent).append_text(part), no_wrap=True, overflow="crop")

@@ -70,7 +70,7 @@ def measurement(claim: Claim) -> str:
 def place(finding: Finding) -> str:
     """Where a finding was made: module, line of the script, step."""
     step = "" if finding.step is None else f"step {finding.step}"
-    return " · ".join(filter(None, (finding.where, finding.line, step)))
+    return " · ".join(filter(None, (finding.place or finding.where, finding.line, step)))
 
 
 def failed_claims(report: PlainReport) -> tuple[Claim, ...]:

@@ -202,6 +202,13 @@ CASES = [
         STAGES.replace("both.step()", "fall.step()"),
         ("    fall.step()\n", ""),
     ),
+    pair(
+        "OPT008",
+        "one that the loop advances under a condition",
+        changed(HEALTHY["OPT008"], ("    schedule.step()\n", "    if start > 1000:\n        schedule.step()\n")),
+        ("    if start > 1000:\n        schedule.step()\n", "    if start > 1000:\n        print(schedule)\n"),
+        answer="undecided",
+    ),
 ]
 GUARDS = [
     pair("OPT006", "a margin: one side of the error costs, however large", MARGIN, ("clamp(max=1.0)", "clamp(-1.0, 1.0)")),

@@ -11,6 +11,7 @@ from torchclinic.observe.events import ScheduleStepped
 from torchclinic.observe.records import ScheduleMade, SchedulerRecord
 from torchclinic.observe.state.tracks import OptimizerTrack
 from torchclinic.script.lines import user_line
+from torchclinic.script.statements import condition_of
 
 _HORIZONS = ("T_max", "total_iters", "total_steps", "step_size")
 
@@ -63,4 +64,6 @@ class Schedules(Collector):
         for record, _ in self._advanced.values():
             record.epochs = epochs
             yield record
-        yield from (record for record, _ in self._made)
+        for made, _ in self._made:
+            made.condition = "" if made.calls else condition_of(made.line, "step")
+            yield made

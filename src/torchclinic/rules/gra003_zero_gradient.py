@@ -26,6 +26,14 @@ from torchclinic.rules.specimens import trained
 
 CAUSES = ("OPT006", "LOS004", "INI002", "INI005", "ACT001", "ACT003", "WIR007", "NUM001")
 _RECURRENT = re.compile(r"weight_hh(_l\d+)?(_reverse)?$")  # as torch.nn names those of RNN, LSTM, GRU and their cells
+_BACKWARD = (
+    " The backward direction is read where it begins, at the end of the sequence: it has seen one element of it.",
+    "Take both final states, `torch.cat([h_n[-2], h_n[-1]], 1)`, or the backward half of the output at position 0.",
+)
+_ONE_STEP = (
+    " It multiplies the state before each step, and the only state that counts is the initial one: a single step is read.",
+    "Check that the sequence is in the dimension the layer takes it from (`batch_first`), and which position is read.",
+)
 RULE = Rule("GRA003", "zero-gradient", "error", "exact", RunRecord, __doc__, follows=CAUSES)
 
 
@@ -36,13 +44,12 @@ def check(run: RunRecord, *, min_backwards: int = 5) -> Iterator[Finding]:
         return
     uses = [use for use in run.of(SoftmaxUse) if use.single == use.calls]
     first, recurrent = silent[0], all(_RECURRENT.search(p.name) for p in silent)
-    use = uses[0] if uses and not recurrent else None
-    cause, fix = ("", "Find the constant after it.")
+    use, cause, fix = (uses[0] if uses and not recurrent else None), "", "Find the constant after it."
     if use:
         cause = f" The softmax of a tensor {use.shape} over dimension {use.dim} is 1 everywhere."
         fix = "Let the softmax sum over the dimension that has several elements."
     elif recurrent:
-        cause, fix = _one_step_read(silent)
+        cause, fix = _BACKWARD if all(p.name.endswith("_reverse") for p in silent) else _ONE_STEP
     yield RULE.finding(
         f"{len(silent)} weights ({first.name}, …) are reached by every backward pass, and their gradient is exactly zero "
         f"each time.{cause}",
@@ -51,19 +58,6 @@ def check(run: RunRecord, *, min_backwards: int = 5) -> Iterator[Finding]:
         step=0,
         evidence={"weights": len(silent), "backwards": first.reached, "softmax": use.line if use else ""},
         fix=fix,
-    )
-
-
-def _one_step_read(silent: list[ParameterRecord]) -> tuple[str, str]:
-    """What it means, and what to do, where only recurrent weights are silent: their first state alone is multiplied, a zero."""
-    if all(p.name.endswith("_reverse") for p in silent):
-        return (
-            " The backward direction is read where it begins, at the end of the sequence: it has seen one element of it.",
-            "Take both final states, `torch.cat([h_n[-2], h_n[-1]], 1)`, or the backward half of the output at position 0.",
-        )
-    return (
-        " It multiplies the state before each step, and the only state that counts is the initial one: a single step is read.",
-        "Check that the sequence is in the dimension the layer takes it from (`batch_first`), and which position is read.",
     )
 
 

@@ -201,6 +201,16 @@ class Block(nn.Module):
         return x + self.down(nn.functional.gelu(self.up(self.norm(x))))
 
 
+@pytest.mark.parametrize("pool", [lambda: nn.MaxPool2d(2, 1, padding=1), lambda: nn.AvgPool2d(3, 1, padding=1)])
+def test_pooling_does_not_set_the_scale_anew(pool: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(0)
+    parts = [part for _ in range(6) for part in (nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), pool())]
+    for layer in parts[::3]:
+        nn.init.normal_(layer.weight, 0, 0.02)
+    model = nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4))
+    assert len(ini006(model, torch.randn(8, 16, 8, 8))) == 1
+
+
 @pytest.mark.parametrize("joined", [True, False])
 def test_small_weights_of_a_recurrent_cell_are_not_multiplied_over_its_steps(joined: bool) -> None:
     torch.manual_seed(0)

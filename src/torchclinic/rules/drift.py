@@ -56,9 +56,12 @@ def drifts(record: Propagation) -> Iterator[Drift]:
         yield from _drift(run, record.step)
 
 
-def unbroken(record: Propagation) -> Iterator[list[LayerSignal]]:
-    """Stretches whose factors multiply: what follows one of ENDS gets its scale from elsewhere, or from several places."""
-    for ends, rows in groupby(record, lambda row: row.role in ENDS):
+def unbroken(record: Propagation, through: str = "") -> Iterator[list[LayerSignal]]:
+    """Stretches whose factors multiply: what follows one of ENDS gets its scale from elsewhere, or from several places.
+
+    Operations with `through` in their names do not end one.
+    """
+    for ends, rows in groupby(record, lambda row: row.role in ENDS and not (through and through in row.kind.lower())):
         if not ends:
             yield list(rows)
 

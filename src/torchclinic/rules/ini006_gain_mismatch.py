@@ -36,7 +36,7 @@ picture = signal
 def check(record: Propagation, *, max_factor: float = 1e6, max_layer_factor: float = 100.0) -> Iterator[Finding]:
     """`max_factor`: amplitude off by 10³, half of float32's digits; `max_layer_factor`: too large by 10 within one layer,
     which saturates what follows or makes the outputs large at once. Small signals fade from layer to layer only."""
-    runs = [run for rows in unbroken(record) if (run := _log_factors(rows))] if record.step == 0 else []
+    runs = [run for rows in unbroken(record, through="pool") if (run := _log_factors(rows))] if record.step == 0 else []
     if not runs:
         return
     worst, largest = max(((layer, value) for run in runs for layer, value in run.items()), key=lambda pair: pair[1])

@@ -167,6 +167,63 @@ def test_small_weights_on_branches_of_a_residual_network_are_fine():
     assert ini006(model, torch.randn(64, 32)) == []
 
 
+class Recurrent(nn.Module):
+    """Each step adds a new input to what is left of the state: nothing is lost over the steps."""
+
+    def __init__(self, joined: bool) -> None:
+        super().__init__()
+        self.enter, self.again, self.last = nn.Linear(4, 64), nn.Linear(64, 64), nn.Linear(64, 4)
+        self.both, self.joined = nn.Linear(68, 64), joined
+        for layer in (self.enter, self.again, self.both):
+            nn.init.normal_(layer.weight, 0, 0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = x.new_zeros(len(x), 64)
+        for part in x.unbind(1):
+            state = self.both(torch.cat([part, state], 1)) if self.joined else self.enter(part) + self.again(state)
+            state = torch.tanh(state)
+        return self.last(state)
+
+
+class Block(nn.Module):
+    """As in GPT-2, without a first branch that everything passes by: the embedding is joined to the positions instead."""
+
+    def __init__(self, width: int, after: bool) -> None:
+        super().__init__()
+        self.norm, self.after = nn.LayerNorm(width), after
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        for layer in (self.up, self.down):
+            nn.init.normal_(layer.weight, 0, 0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.after:
+            return self.norm(x + self.down(nn.functional.gelu(self.up(x))))
+        return x + self.down(nn.functional.gelu(self.up(self.norm(x))))
+
+
+@pytest.mark.parametrize("pool", [lambda: nn.MaxPool2d(2, 1, padding=1), lambda: nn.AvgPool2d(3, 1, padding=1)])
+def test_pooling_does_not_set_the_scale_anew(pool: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(0)
+    parts = [part for _ in range(6) for part in (nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), pool())]
+    for layer in parts[::3]:
+        nn.init.normal_(layer.weight, 0, 0.02)
+    model = nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4))
+    assert len(ini006(model, torch.randn(8, 16, 8, 8))) == 1
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_small_weights_of_a_recurrent_cell_are_not_multiplied_over_its_steps(joined: bool) -> None:
+    torch.manual_seed(0)
+    assert ini006(Recurrent(joined), torch.randn(32, 20, 4)) == []
+
+
+@pytest.mark.parametrize("after", [True, False])
+def test_small_weights_are_not_multiplied_over_the_blocks_of_a_transformer(after: bool) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(20, 64), *(Block(64, after) for _ in range(8)), nn.LayerNorm(64), nn.Linear(64, 4))
+    assert ini006(model, torch.randint(0, 20, (64,))) == []
+
+
 @pytest.mark.parametrize(("layers", "spread", "found"), [(1, 0.01, 0), (6, 0.01, 1), (1, 2.0, 1), (6, 0.15, 0)])
 @pytest.mark.parametrize("phi", [nn.Tanh, nn.ReLU])
 def test_one_layer_of_small_weights_is_fine_many_are_not_and_one_of_large_ones_is_not(phi, layers, spread, found):

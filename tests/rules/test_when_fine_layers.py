@@ -150,6 +150,28 @@ for _ in range(6):
     optimizer.step()
 """
 
+JOINED = changed(
+    SICK["INI006"],
+    ("nn.Linear(64, 64, bias=False) for", "nn.Linear(128, 64, bias=False) for"),
+    (
+        "model = nn.Sequential(*blocks, nn.Linear(64, 4))",
+        """
+class Joined(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers, self.last = nn.ModuleList(layers), nn.Linear(64, 4)
+
+    def forward(self, x):
+        h = x
+        for layer in self.layers:
+            h = layer(torch.cat([h, x], 1)).relu()
+        return self.last(h)
+
+
+model = Joined()""",
+    ),
+)
+
 CASES = [
     healed("ACT001", "Sparse by design", ("bias, -20.0", "bias, -2.5")),
     pair("ACT001", "Up to four fifths of a layer", SOME, ("data[:48]", "data[:58]")),
@@ -196,6 +218,13 @@ CASES = [
     pair("INI005", "Very narrow layers", NARROW, ("(64, 3)", "(64, 30)"), ("(3, 4)", "(30, 4)"), ("data[:2]", "data[:28]")),
     healed("INI006", "Shallow networks", ("range(24)", "range(6)")),
     healed("INI006", "Layers before a normalization", ("(layer, nn.ReLU())", "(layer, nn.LayerNorm(64), nn.ReLU())")),
+    pair(
+        "INI006",
+        "nor are factors multiplied across a sum or a joining",
+        JOINED,
+        ("torch.cat([h, x], 1)", "h"),
+        ("nn.Linear(128, 64", "nn.Linear(64, 64"),
+    ),
     Case("INI007", "A new head whose keys are missing", NEW_HEAD),
     Case("INI007", "unused keys of an old head", OLD_HEAD),
     pair(

@@ -145,6 +145,15 @@ CASES = [
         "a sum over parameters",
         ("error + divergence", "error + divergence / 64 + 5 * sum(p.square().sum() for p in decode.parameters())"),
     ),
+    healed(
+        "LOS014",
+        "the older argument `size_average=False`",
+        ("mse_loss(recovered, x)", "mse_loss(recovered, x, size_average=False)"),
+        (
+            "torch.manual_seed(0)",
+            "import warnings\nwarnings.simplefilter('ignore')  # of torch, about the argument\ntorch.manual_seed(0)",
+        ),
+    ),
 ]
 
 

@@ -175,6 +175,12 @@ CASES = [
         ),
         ('"cpu", init_scale=2.0**126', '"cpu", enabled=False'),
     ),
+    pair(
+        "OPT004",
+        "the older `scheduler.step(epoch)` at the beginning of an epoch",
+        changed(SICK["OPT004"], ("schedule.step()", "schedule.step(start // 8)")),
+        ("start // 8", "start // 8 + 1"),
+    ),
     pair("OPT005", "At the end of a training that has converged", CONVERGED, ("weight_decay=0.05", "weight_decay=4.0")),
     pair("OPT005", "In front of a normalization", NORMED, ("weight_decay=0.2", "weight_decay=4.0")),
     pair("OPT006", "A small limit together with a large learning rate", TRAVELS, ("lr=100.0", "lr=0.05")),
@@ -201,6 +207,13 @@ CASES = [
         "one of several that were made for the same optimizer",
         STAGES.replace("both.step()", "fall.step()"),
         ("    fall.step()\n", ""),
+    ),
+    pair(
+        "OPT008",
+        "one that the loop advances under a condition",
+        changed(HEALTHY["OPT008"], ("    schedule.step()\n", "    if start > 1000:\n        schedule.step()\n")),
+        ("    if start > 1000:\n        schedule.step()\n", "    if start > 1000:\n        print(schedule)\n"),
+        answer="undecided",
     ),
 ]
 GUARDS = [

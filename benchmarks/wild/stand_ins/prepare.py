@@ -64,10 +64,10 @@ def bins(folder: Path) -> None:
 
 
 def binary(path: Path) -> None:
-    """Digits as rows of 784 zeros and ones, in one file with `train_data` and `test_data`."""
+    """Digits as rows of 784 zeros and ones, in one file with `train_data` and `valid_data`."""
     from torchvision.datasets import MNIST
 
-    parts = {name: MNIST(train=name == "train").data.reshape(-1, 784).numpy() > 127 for name in ("train", "test")}
+    parts = {name: MNIST(train=name == "train").data.reshape(-1, 784).numpy() > 127 for name in ("train", "valid")}
     np.savez(path, **{f"{name}_data": part.astype(np.float32) for name, part in parts.items()})
 
 

@@ -331,6 +331,7 @@ class ScheduleStepped(NamedTuple):
 
     scheduler: Any
     making: bool
+    given: Any  # the first argument: the epoch, or the measure of a plateau schedule
 
 
 class GradientsClipped(NamedTuple):

@@ -1,13 +1,15 @@
-"""How the mean square changes over a run of layers that nothing rescales: read by INI003 and INI004."""
+"""Runs of layers that nothing rescales, and how the mean square changes over them: read by INI003, INI004 and INI006."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from torchclinic.instruments.layer_signal import LayerSignal, Propagation
 from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule
 
+ENDS = ("norm", "add", "opaque", "cat", "embedding")
 KAPPA = 5.0  # step variance of log q per layer and 1 / width for ReLU, the largest of the usual activations
 
 
@@ -49,14 +51,19 @@ class Drift:
 
 def drifts(record: Propagation) -> Iterator[Drift]:
     """One per run of at least three layers with weights, as initialized. Layers before a normalization end a run."""
-    run: list[LayerSignal] = []
-    for row in record if record.step == 0 else ():
-        if row.role == "linear" and row.followed_by and not row.normalized and not row.in_branch:
-            run.append(row)
-        elif row.role in ("norm", "add", "opaque", "cat", "embedding"):
-            yield from _drift(run, record.step)
-            run = []
-    yield from _drift(run, record.step)
+    for rows in unbroken(record) if record.step == 0 else ():
+        run = [row for row in rows if row.role == "linear" and row.followed_by and not row.normalized and not row.in_branch]
+        yield from _drift(run, record.step)
+
+
+def unbroken(record: Propagation, through: str = "") -> Iterator[list[LayerSignal]]:
+    """Stretches whose factors multiply: what follows one of ENDS gets its scale from elsewhere, or from several places.
+
+    Operations with `through` in their names do not end one.
+    """
+    for ends, rows in groupby(record, lambda row: row.role in ENDS and not (through and through in row.kind.lower())):
+        if not ends:
+            yield list(rows)
 
 
 def _drift(run: list[LayerSignal], step: int) -> Iterator[Drift]:

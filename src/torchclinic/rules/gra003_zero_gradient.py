@@ -2,7 +2,8 @@
 
 ## What it means
 Something between the weight and the loss is constant: a softmax over a dimension of one element (it is 1 whatever its
-input), a clamp beyond its limits, a factor of zero. The weight stays as it was initialized.
+input), a clamp beyond its limits, a factor of zero. The weight stays as it was initialized. A recurrent weight multiplies
+the state before each step: where a direction is read after its first step alone, that is the initial state, zero.
 ## Evidence
 `weights` whose gradient was exactly zero in each of `backwards` observed passes and in the steps looked at later;
 `softmax`: a line on which each softmax ran over one element.
@@ -15,6 +16,7 @@ For a softmax: the dimension it should sum over (`dim=1` for the positions of (b
 PyTorch documentation, `torch.nn.functional.softmax`; its derivative p (δ - p) is 0 for a single p = 1.
 """
 
+import re
 from collections.abc import Iterator
 
 from torchclinic.observe.records import ParameterRecord, RunRecord, SoftmaxUse
@@ -23,6 +25,15 @@ from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import trained
 
 CAUSES = ("OPT006", "LOS004", "INI002", "INI005", "ACT001", "ACT003", "WIR007", "NUM001")
+_RECURRENT = re.compile(r"weight_hh(_l\d+)?(_reverse)?$")  # as torch.nn names those of RNN, LSTM, GRU and their cells
+_BACKWARD = (
+    " The backward direction is read where it begins, at the end of the sequence: it has seen one element of it.",
+    "Take both final states, `torch.cat([h_n[-2], h_n[-1]], 1)`, or the backward half of the output at position 0.",
+)
+_ONE_STEP = (
+    " It multiplies the state before each step, and the only state that counts is the initial one: a single step is read.",
+    "Check that the sequence is in the dimension the layer takes it from (`batch_first`), and which position is read.",
+)
 RULE = Rule("GRA003", "zero-gradient", "error", "exact", RunRecord, __doc__, follows=CAUSES)
 
 
@@ -32,9 +43,13 @@ def check(run: RunRecord, *, min_backwards: int = 5) -> Iterator[Finding]:
     if not silent:
         return
     uses = [use for use in run.of(SoftmaxUse) if use.single == use.calls]
-    first, use = silent[0], uses[0] if uses else None
-    cause = f" The softmax of a tensor {use.shape} over dimension {use.dim} is 1 everywhere." if use else ""
-    fix = "Let the softmax sum over the dimension that has several elements." if use else "Find the constant after it."
+    first, recurrent = silent[0], all(_RECURRENT.search(p.name) for p in silent)
+    use, cause, fix = (uses[0] if uses and not recurrent else None), "", "Find the constant after it."
+    if use:
+        cause = f" The softmax of a tensor {use.shape} over dimension {use.dim} is 1 everywhere."
+        fix = "Let the softmax sum over the dimension that has several elements."
+    elif recurrent:
+        cause, fix = _BACKWARD if all(p.name.endswith("_reverse") for p in silent) else _ONE_STEP
     yield RULE.finding(
         f"{len(silent)} weights ({first.name}, …) are reached by every backward pass, and their gradient is exactly zero "
         f"each time.{cause}",

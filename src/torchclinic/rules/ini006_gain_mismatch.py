@@ -7,7 +7,8 @@ Xavier before ReLU halves at every layer; N(0, 1) multiplies by fan_in / 2.
 `factor`, the product over `layers` layers; `worst`, the factor of the worst layer.
 ## When this is fine
 Shallow networks: PyTorch's default (1/6 per ReLU layer) is harmless in a few layers, and so is one layer of small
-weights. Layers before a normalization, and those that a skip connection or another branch passes by, are not counted.
+weights. Layers before a normalization, and those that a skip connection or another branch passes by, are not counted; nor
+are factors multiplied across a sum or a joining: the blocks of a residual network, the steps of a recurrent cell.
 ## Fix
 `tc.initialize(model)`: standard deviation gain / √fan_in.
 ## References
@@ -18,8 +19,9 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
-from torchclinic.instruments.layer_signal import Propagation
+from torchclinic.instruments.layer_signal import LayerSignal, Propagation
 from torchclinic.report.model import Finding
+from torchclinic.rules.drift import unbroken
 from torchclinic.rules.pictures import signal
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import DEEP, changed
@@ -34,26 +36,17 @@ picture = signal
 def check(record: Propagation, *, max_factor: float = 1e6, max_layer_factor: float = 100.0) -> Iterator[Finding]:
     """`max_factor`: amplitude off by 10³, half of float32's digits; `max_layer_factor`: too large by 10 within one layer,
     which saturates what follows or makes the outputs large at once. Small signals fade from layer to layer only."""
-    scaled = {row.layer for row, after in pairwise(record) if after.role == "scale"}  # a factor of the user's own
-    logs = {
-        row.layer: math.log(row.fan_in * row.weight_mean_square / row.gain**2)
-        for row in record.weights
-        if row.gain
-        and row.fan_in
-        and row.weight_mean_square
-        and not row.normalized
-        and not row.in_branch
-        and not row.bypassed
-        and row.layer not in scaled
-    }
-    total, fading = (
-        sum(value for layer, value in logs.items() if record[layer].followed_by.startswith(kinds)) for kinds in (SCALE_FREE, FADING)
-    )
-    total = fading if abs(total) <= math.log(max_factor) and fading < 0 else total
-    worst = max(logs, key=lambda layer: abs(logs[layer]), default="")
-    too_large = max(logs.values(), default=0.0) > math.log(max_layer_factor)
-    if record.step == 0 and worst and (abs(total) > math.log(max_factor) or too_large):
-        worst = max(logs, key=logs.__getitem__) if too_large else worst
+    runs = [run for rows in unbroken(record, through="pool") if (run := _log_factors(rows))] if record.step == 0 else []
+    if not runs:
+        return
+    worst, largest = max(((layer, value) for run in runs for layer, value in run.items()), key=lambda pair: pair[1])
+    if largest > math.log(max_layer_factor):
+        logs = next(run for run in runs if worst in run)
+    else:
+        logs = max(runs, key=lambda run: abs(_total(record, run, max_factor)))
+        worst = max(logs, key=lambda layer: abs(logs[layer]))
+    total = _total(record, logs, max_factor)
+    if abs(total) > math.log(max_factor) or largest > math.log(max_layer_factor):
         yield RULE.finding(
             f"Over {len(logs)} layers the weights miss the gain of their activations by a factor {math.exp(total):.3g} "
             f"in mean square; {worst} alone by {math.exp(logs[worst]):.3g}.",
@@ -63,6 +56,25 @@ def check(record: Propagation, *, max_factor: float = 1e6, max_layer_factor: flo
             evidence={"factor": math.exp(total), "layers": len(logs), "worst": math.exp(logs[worst])},
             fix="tc.initialize(model): standard deviation gain / √fan_in.",
         )
+
+
+def _log_factors(rows: list[LayerSignal]) -> dict[str, float]:
+    """By how much the weights of each layer miss the gain in mean square, where that says something."""
+    return {
+        row.layer: math.log(row.fan_in * row.weight_mean_square / row.gain**2)
+        for row, after in pairwise((*rows, None))
+        if row is not None and row.role == "linear" and row.gain and row.fan_in and row.weight_mean_square
+        if not (row.normalized or row.in_branch or row.bypassed)
+        if after is None or after.role != "scale"  # a factor of the user's own
+    }
+
+
+def _total(record: Propagation, run: dict[str, float], max_factor: float) -> float:
+    """Over a run; saturating functions count where the signal fades."""
+    total, fading = (
+        sum(value for layer, value in run.items() if record[layer].followed_by.startswith(kinds)) for kinds in (SCALE_FREE, FADING)
+    )
+    return fading if abs(total) <= math.log(max_factor) and fading < 0 else total
 
 
 _DEEPER = changed(DEEP, ("range(12)", "range(24)"))

@@ -8,7 +8,8 @@ collapses to the prior, and every picture is reconstructed as the same one.
 `averaged` numbers in the mean, `summed` in the sum, both over the same `rows`; `ratio` of the weight of one number in the
 sum to one in the mean. The evidence lower bound has both sums, or both sums divided by the batch: ratio 1.
 ## When this is fine
-A small factor before the sum that balances them; a sum over parameters (weight decay), which does not grow with the batch.
+A small factor before the sum that balances them; a sum over parameters (weight decay), which does not grow with the batch;
+an error that the older argument `size_average=False` makes a sum too.
 ## Fix
 Both with `reduction="sum"`, or both divided by the number of samples.
 ## References

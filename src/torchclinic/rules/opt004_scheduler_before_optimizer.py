@@ -5,7 +5,8 @@ The first value of the schedule (of a warm-up, the smallest) is never used: ever
 ## Evidence
 The scheduler's first call after its construction came while its optimizer had not stepped.
 ## When this is fine
-A gradient scaler that skips the first steps because of overflow.
+A gradient scaler that skips the first steps because of overflow; the older `scheduler.step(epoch)` at the beginning of an
+epoch, counted from 0: the first call sets the first value once more.
 ## Fix
 `optimizer.step()`, then `scheduler.step()`.
 ## References

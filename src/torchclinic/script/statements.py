@@ -66,6 +66,31 @@ def statement_at(place: str) -> Statement | None:
     return Statement(innermost, source, tree) if simple and innermost is not None else None
 
 
+def condition_of(place: str, method: str) -> str:
+    """`file:line` of a call `x.method(…)` right under an `if`, where `x` is what the statement at `place` assigns."""
+    statement = statement_at(place)
+    names = {_last_name(target) for target in getattr(statement.node, "targets", ())} - {""} if statement else set()
+    if statement is None or not names:
+        return ""
+    for branch in (node for node in ast.walk(statement.tree) if isinstance(node, ast.If)):
+        for call in (node for part in branch.body + branch.orelse for node in _same_turn(part) if isinstance(node, ast.Call)):
+            if name_of(call) == method and isinstance(call.func, ast.Attribute) and _last_name(call.func.value) in names:
+                return f"{place.rpartition(':')[0]}:{call.lineno}"
+    return ""
+
+
+def _same_turn(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and what runs with it: without the bodies of loops and functions."""
+    yield node
+    if not isinstance(node, ast.For | ast.While | ast.FunctionDef | ast.ClassDef | ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            yield from _same_turn(child)
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
 def parses(text: str, indent: str) -> bool:
     """Whether the text can stand there, inside a loop of a function."""
     dedented = "\n".join(line.removeprefix(indent) for line in text.splitlines())

@@ -79,3 +79,4 @@ class ScheduleMade(Record):
     optimizer: int
     calls: int = 0  # of its `step`, by the script or by another schedule
     held: bool = False  # another schedule advances it in its turn
+    condition: str = ""  # a line that advances it under an `if` of the loop

@@ -116,6 +116,11 @@ class Models:
                 forward.fed = True
                 maker.feeds = maker.feeds or forward.to_train
 
+    def gave(self, module: nn.Module, forward: ForwardPass, output: Node | None) -> None:
+        """A module has made this output. What it makes without gradients counts only where it never runs to train."""
+        if forward.with_grad or not self.ran.get(id(module)):
+            self.module_outputs[id(module)] = output
+
     def ran_once(self, module: nn.Module, forward: ForwardPass) -> None:
         """A module has run in this forward."""
         self.ran[id(module)] = self.ran.get(id(module), 0) + forward.to_train

@@ -32,7 +32,7 @@ def _signature(func: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def bind(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of a loss by name, with defaults."""
+    """Arguments of a loss by name, with defaults; `reduction` is what is really done."""
     signature = _signature(func)
     if signature is None:
         return dict(zip(("input", "target"), args, strict=False)) | kwargs
@@ -41,4 +41,11 @@ def bind(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     except TypeError:
         return {}
     bound.apply_defaults()
-    return bound.arguments
+    return bound.arguments | _legacy(**{key: bound.arguments.get(key) for key in ("size_average", "reduce")})
+
+
+def _legacy(size_average: bool | None, reduce: bool | None) -> dict[str, str]:
+    """The reduction that the older arguments stand for, which go before `reduction`; empty where neither was given."""
+    if size_average is None and reduce is None:
+        return {}
+    return {"reduction": "none" if reduce is False else "sum" if size_average is False else "mean"}

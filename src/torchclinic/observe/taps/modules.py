@@ -159,7 +159,7 @@ class ModuleTap(Tap):
         models.ran_once(module, forward)
         nodes = [node for tensor in tensors_in(result) if (node := flow.node_of(tensor)) is not None]
         models.outputs[id(forward)] = (forward, nodes, track)
-        models.module_outputs[id(module)] = nodes[0] if nodes else None
+        models.gave(module, forward, nodes[0] if nodes else None)
         if forward.with_grad:
             self.state.purposes.ends(forward, list(tensors_in(result)))
         if isinstance(module, nn.Linear | _ConvNd | _BatchNorm | _DropoutNd):
@@ -176,7 +176,7 @@ class ModuleTap(Tap):
             models.ran_at[id(module)] = user_line()
         output = result[0] if isinstance(result, tuple) and result else result
         if isinstance(output, Tensor):
-            models.module_outputs[id(module)] = self.state.flow.node_of(output)
+            models.gave(module, forward, self.state.flow.node_of(output))
         self._tell_layer(module, path, args[0] if args and isinstance(args[0], Tensor) else None, forward, track)
 
     def _tell_layer(self, module: nn.Module, path: str, tensor: Tensor | None, forward: ForwardPass, track: ModelTrack) -> None:

@@ -23,7 +23,8 @@ class ScheduleTap(Tap):
                 with self.own.work():
                     if isinstance(optimizer := getattr(scheduler, "optimizer", None), torch.optim.Optimizer):
                         self.state.training.optimizer(optimizer)
-                    self.tell(ScheduleStepped(scheduler, getattr(scheduler, "_is_initial", False)))
+                    given = args[0] if args else kwargs.get("epoch")
+                    self.tell(ScheduleStepped(scheduler, getattr(scheduler, "_is_initial", False), given))
             return original(scheduler, *args, **kwargs)
 
         return step

@@ -25,7 +25,7 @@ from torchclinic.rules.pictures import dead_units
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import require
 
-CAUSES = ("NUM001", "LOS014", "INI005", "INI006", "DAT001", "DAT009", "OPT001", "WIR001")
+CAUSES = ("NUM001", "LOS014", "INI005", "INI006", "DAT001", "DAT009", "OPT001", "WIR001", "INI002", "DAT003", "DAT006")
 RULE = Rule("ACT001", "dead-relu", "error", "window", RunRecord, __doc__, follows=CAUSES, needs=("rectifiers",))
 picture = dead_units
 

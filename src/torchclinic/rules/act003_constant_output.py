@@ -23,7 +23,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import models, require
 
-CAUSES = tuple("LOS014 LOS001 LOS004 INI002 SHP001 WIR007 INI005 INI003 ACT001 GRA001 DAT004 OPT005".split())
+CAUSES = tuple("LOS014 LOS001 LOS004 INI002 SHP001 WIR007 INI005 INI003 ACT001 GRA001 DAT004 OPT005 OPT001".split())
 RULE = Rule("ACT003", "constant-output", "error", "window", RunRecord, __doc__, follows=CAUSES)
 
 

@@ -15,6 +15,7 @@ Bengio 2012, arXiv:1206.5533, section 2 (the order of examples); Bottou 2012, "S
 """
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from torchclinic.observe.records import LabelBatch, LabelStream
 from torchclinic.report.model import Finding
@@ -35,7 +36,7 @@ def check(
     if record.several or record.optimizers > 1:
         raise Undecided("labels of several losses or optimizers meet in one step; their order says nothing")
     agreement = sum(map(_pairs, batches)) / sum(n * (n - 1) for n in (sum(b.counts) for b in batches))
-    totals = [sum(column) for column in zip(*(b.counts for b in batches), strict=True)]
+    totals = [sum(column) for column in zip_longest(*(b.counts for b in batches), fillvalue=0)]
     expected = sum(n * n for n in totals) / sum(totals) ** 2
     several = [batch for batch in batches if sum(n > 0 for n in batch.counts) > 1]
     ascending = sum(batch.ascending for batch in several)

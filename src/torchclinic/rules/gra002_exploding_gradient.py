@@ -26,7 +26,7 @@ from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.timeline import losses_around, require
 from torchclinic.vocabulary import RESCALING_OPTIMIZERS
 
-CAUSES = ("LOS008", "INI004", "INI006", "DAT001", "DAT009", "DST002")
+CAUSES = ("LOS008", "INI004", "INI006", "DAT001", "DAT009", "DST002", "OPT006")
 RULE = Rule("GRA002", "exploding-gradient", "error", "window", RunRecord, __doc__, follows=CAUSES)
 picture = by_layer("Largest gradient norm", lambda window: window.peak, "median over the windows")
 

@@ -23,7 +23,7 @@ from torchclinic.rules.pictures import signal
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import DEEP, changed
 
-RULE = Rule("INI003", "vanishing-signal", "error", "probe", Propagation, __doc__)
+RULE = Rule("INI003", "vanishing-signal", "error", "probe", Propagation, __doc__, follows=("DAT001",))
 picture = signal
 
 

@@ -22,7 +22,7 @@ from torchclinic.report.model import Finding
 from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import CLASSIFIER, changed
 
-CAUSES = ("DAT008", "LOS008", "DAT001", "DAT009", "INI004", "INI006", "GRA002", "OPT001")
+CAUSES = ("DAT008", "LOS008", "DAT001", "DAT009", "INI004", "INI006", "GRA002", "OPT001", "OPT006")
 RULE = Rule("NUM001", "non-finite-origin", "error", "exact", NonFinite, __doc__, follows=CAUSES)
 
 

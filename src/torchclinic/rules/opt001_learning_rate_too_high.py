@@ -63,9 +63,9 @@ def _finding(by: OptimizerRecord, layer: LayerSeries, first: float, last: float,
     rate = by.lr_max
     outcome = "ends without a finite value" if math.isinf(last) else f"ends at {last:.4g}"
     return RULE.finding(
-        f"The loss begins at {first:.4g} and {outcome}; a step moves the weights of {layer.path} by {size:.0%} of "
+        f"The loss begins at {first:.4g} and {outcome}; a step moves {layer.path or layer.parameter} by {size:.0%} of "
         f"their norm, at a learning rate of {rate:g}.",
-        where=layer.path,
+        where=layer.path or layer.parameter,
         line=by.line,
         step=step,
         evidence={"first": first, "last": last, "update": size, "rate": rate},

@@ -25,7 +25,7 @@ from torchclinic.rules.rule import Rule, Specimen
 from torchclinic.rules.specimens import RATED, changed
 from torchclinic.rules.timeline import MATRICES, losses, models, parts, reach, require, sole_optimizer
 
-CAUSES = ("OPT003", "OPT007", "OPT006", "DAT001", "DAT009", "ACT001", "GRA001")
+CAUSES = ("OPT003", "OPT007", "OPT006", "DAT001", "DAT009", "ACT001", "GRA001", "LOS001")
 RULE = Rule("OPT002", "learning-rate-too-low", "warning", "window", RunRecord, __doc__, follows=CAUSES)
 correct = rate_times(10.0)
 picture = updates

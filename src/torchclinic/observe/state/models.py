@@ -80,6 +80,11 @@ class Models:
         """Identities of the nodes that models gave."""
         return {id(node) for _, nodes, _ in self.outputs.values() for node in nodes}
 
+    def comes_of(self, tensor: Tensor) -> bool:
+        """Whether a model's output went into the tensor."""
+        node, made = self._flow.node_of(tensor), self.made()
+        return node is not None and bool(made) and any(id(other) in made for other in node.ancestors())
+
     def path(self, module: nn.Module) -> str:
         """The name of a module within the model that runs; one that it does not register is noted."""
         if self.open_track is None:

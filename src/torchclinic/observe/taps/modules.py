@@ -146,7 +146,8 @@ class ModuleTap(Tap):
         self.tell(ModelBegins(module, track, forward, tensors))
 
     def _finite(self, forward: ForwardPass, tensors: list[Tensor]) -> None:
-        floats = [tensor.detach() for tensor in tensors if tensor.is_floating_point() and tensor.numel()]
+        data = (tensor for tensor in tensors if not self.state.models.comes_of(tensor))
+        floats = [tensor.detach() for tensor in data if tensor.is_floating_point() and tensor.numel()]
 
         def receive(values: list[float]) -> None:
             forward.input_finite = forward.input_finite and all(values)

@@ -99,7 +99,7 @@ class HeldOutRows(Collector):
         """A forward begins that is not to train."""
         model = forward.index
         own = self.state.rows.of_model.get(model)
-        if not own or model in self._partly:
+        if not own or model in self._partly or any(map(self.state.models.comes_of, tensors[:1])):
             return
         (names, clock), self._drawn = self._drawn, ((), -1)
         if clock != self.state.clock.steps_total:

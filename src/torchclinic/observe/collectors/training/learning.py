@@ -81,12 +81,11 @@ class LearnedRows(Collector):
 
     def _mixed(self, prediction: Tensor, target: Tensor) -> bool:
         """Whether a model has made the targets, or the targets enter the prediction, as in a margin or an autoencoder."""
-        flow, made = self.state.flow, self.state.models.made()
-        wanted, given = flow.node_of(target), flow.node_of(prediction)
+        wanted, given = self.state.flow.node_of(target), self.state.flow.node_of(prediction)
         if wanted is None:
             return False
         entered = {id(node) for node in given.ancestors()} if given is not None else set()
-        return id(wanted.producer()) in entered or any(id(node) in made for node in wanted.ancestors())
+        return id(wanted.producer()) in entered or self.state.models.comes_of(target)
 
     def _classes(self, line: str, name: str, prediction: Tensor, target: Tensor, ignored: object) -> None:
         """Scores [rows, classes, ...] beside labels [rows, ...]."""

@@ -1,5 +1,6 @@
 """Where each parameter belongs, and what became of it."""
 
+import ast
 from collections.abc import Iterator
 
 from torchclinic.observe.collector import Collector
@@ -7,6 +8,7 @@ from torchclinic.observe.collectors.training.cuts import find_cuts
 from torchclinic.observe.events import WindowEnded
 from torchclinic.observe.records import ParameterRecord
 from torchclinic.observe.state.tracks import ParameterTrack, refresh
+from torchclinic.script.statements import statement_at
 
 
 class Parameters(Collector):
@@ -32,7 +34,7 @@ class Parameters(Collector):
         name = models.prefix(model) + model.parameter_names[key] if model is not None else track.user_name
         cut, cut_line = self._cuts.get(track, ("", ""))
         return ParameterRecord(
-            name=name or "(unnamed)",
+            name=name or _written(track.made) or "(unnamed)",
             module=name.rpartition(".")[0],
             module_type=owner[1],
             shape=track.shape,
@@ -66,3 +68,11 @@ class Parameters(Collector):
             cut=cut,
             cut_line=cut_line,
         )
+
+
+def _written(place: str) -> str:
+    """What the line `file:number` assigns to, as in `self.centers = ...`; empty where it does not."""
+    statement = statement_at(place)
+    node = statement.node if statement is not None else None
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return statement.text(targets[0]) if statement is not None and targets else ""

@@ -139,7 +139,7 @@ def test_a_script_that_never_trains_is_told_so(tmp_path: Path, capfd: pytest.Cap
     code, report = run(tmp_path, "print('hello')\n")
     assert (code, report["findings"]) == (0, [])
     assert "nothing was trained" in capfd.readouterr().err
-    assert {"code": "WIR001", "reason": "nothing was trained"} in report["not_applicable"]
+    assert {"code": "WIR001", "reason": "nothing was trained through autograd"} in report["not_applicable"]
 
 
 def test_arguments_main_guard_and_local_imports_work(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

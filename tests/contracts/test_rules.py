@@ -109,9 +109,9 @@ def test_what_a_rule_reads_says_what_its_absence_means(module: RuleModule) -> No
     ("absence", "backwards", "state"),
     [
         (Absence.IN_ANY_RUN, 0, "fine"),
-        (Absence.IN_TRAINING, 0, "does not apply: nothing was trained"),
+        (Absence.IN_TRAINING, 0, "does not apply: nothing was trained through autograd"),
         (Absence.IN_TRAINING, 1, "fine"),
-        ("no parameter was seen", 0, "does not apply: nothing was trained"),
+        ("no parameter was seen", 0, "does not apply: nothing was trained through autograd"),
         ("no parameter was seen", 1, "not checked: no parameter was seen"),
         ("", 1, "not checked: no probe could be made: it failed"),
     ],

@@ -6,6 +6,7 @@ from importlib import import_module
 import click
 
 from torchclinic._version import __version__
+from torchclinic.cli.plainly import write_plainly
 from torchclinic.errors import ClinicError
 
 # name -> one line for --help. The module of the same name in this package holds `command`; it is imported when it runs.
@@ -22,6 +23,9 @@ COMMANDS = {
     "rules": "List the rules; print the document of one.",
     "exercise": "Practise on broken scripts: diagnose, repair, and be judged by what runs.",
 }
+
+
+WATCHING = ("run", "checkup")
 
 
 class _Commands(click.Group):
@@ -41,8 +45,11 @@ class _Commands(click.Group):
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="torchclinic")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """See why a PyTorch network fails, and prove the fix."""
+    if context.invoked_subcommand not in WATCHING:  # while a script is watched its streams are its own
+        write_plainly()
 
 
 def main(arguments: list[str] | None = None) -> None:

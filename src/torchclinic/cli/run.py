@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from torchclinic.cli.output import report_options, with_schema, write_report
+from torchclinic.cli.plainly import write_plainly
 from torchclinic.running.last_word import LastWord
 
 if TYPE_CHECKING:
@@ -209,6 +210,7 @@ class Outputs:
         if proofs is not None:
             report = _with_proofs(report, proofs)
         write_report(report, self.json_file, self.html_file)
+        write_plainly(sys.stderr)
         if self.style == "json":
             import json
 
@@ -292,7 +294,7 @@ def _ending(outcome: "Outcome", steps: int, backwards: int, checkup: bool) -> st
     if checkup and outcome.ending == "stopped":
         sentence = f"This was a checkup: the script was stopped after its first {steps} steps."
     if backwards == 0:
-        sentence += " It never ran a backward pass: nothing was trained."
+        sentence += " It never ran a backward pass: nothing was trained through autograd."
     elif steps == 0:
         sentence += " No optimizer ever stepped."
     return sentence

@@ -88,7 +88,7 @@ def _summary(run: RunRecord, verdict: Verdict, ending: str, crash: Crash | None 
     elif crash is not None or run.failure is not None:
         diagnosis = ""
     elif not run.backwards:
-        diagnosis = "Nothing was trained."
+        diagnosis = "Nothing was trained through autograd."
     elif reason := doubt(run):
         diagnosis = f"No cause was found, yet the run may have failed: {reason[0].lower()}{reason[1:]}"
     else:

@@ -12,7 +12,7 @@ from torchclinic.rules.occasions import absent, unknown
 from torchclinic.rules.rule import RuleModule, Undecided, discover
 
 CHECKED, NOT_CHECKED, NOT_APPLICABLE = "fine", "not checked", "does not apply"
-UNTRAINED = "nothing was trained"
+UNTRAINED = "nothing was trained through autograd"
 WINDOW = 16  # steps by which the beginning of a finding may be late
 
 

@@ -29,6 +29,8 @@ _SMALL = 4096  # elements of a gradient that is looked at after every backward p
 MOST_ANCESTORS = 100_000
 _LISTED = 256  # elements of a vector that are read fastest as a list
 
+_DIVISIONS = frozenset(["div", "rsqrt", "reciprocal"])
+
 
 class Numerics(Collector):
     operations = EVERY
@@ -38,11 +40,11 @@ class Numerics(Collector):
         self._small: weakref.ref[Tensor] | None = None
         self._largest: dict[Node, float] = {}  # magnitude of its result
         self._least: dict[Node, float] = {}  # ... where its derivative may be infinite at zero
-        self._looked_at: dict[Node, int] = {}  # leaves, and the step
+        self._looked_at: dict[Node, tuple[int, int]] = {}  # leaves, the step, and how often they had been written to
 
     def operation_called(self, event: OperationCalled) -> None:
         """Note the largest magnitude of a result, and of the leaves that went into it."""
-        if event.grad and event.result.is_floating_point() and not self.state.training.inside_step:
+        if event.grad and event.result.is_floating_point():  # an optimizer calculates without gradients, its closure with
             self._look(event.name, event.node, event.result, event.args)
 
     def chains_forgotten(self, event: ChainsForgotten) -> None:
@@ -55,15 +57,19 @@ class Numerics(Collector):
         self._measure(node, result)
         for argument in arguments_in(args):
             leaf = self.state.flow.leaf(argument)
-            step = self.state.clock.step
-            if leaf.op or self._looked_at.get(leaf, -1) == step:
+            now = self.state.clock.step, 0 if argument.is_inference() else argument._version
+            if leaf.op or self._looked_at.get(leaf) == now:
                 continue
             if argument.is_floating_point() and is_plain(argument):
-                self._looked_at[leaf] = step
+                self._looked_at[leaf] = now
                 if argument.numel():
                     self._measure(leaf, argument)
         if name in _AT_ZERO and args and isinstance(args[0], Tensor) and args[0].is_floating_point() and args[0].numel():
             self._smallest(node, result if "norm" in name or name == "std" else args[0])
+
+        divisor = _divisor(name, node, args)
+        if divisor is not None and divisor.is_floating_point() and is_plain(divisor) and 0 < divisor.numel() <= _LIMIT:
+            self._smallest(node, divisor)
 
     def _measure(self, node: Node, tensor: Tensor) -> None:
         def receive(values: list[float]) -> None:
@@ -126,7 +132,7 @@ class Numerics(Collector):
     def _forward_trap(self, node: Node) -> str:
         if node.op in LOGARITHMS and self._least.get(node) == 0:
             return "log-of-zero"
-        if node.op in ("div", "rsqrt", "reciprocal"):
+        if node.op in _DIVISIONS and self._least.get(node) == 0:
             return "division"
         return "overflow" if node.op in ("exp", "cosh", "sinh", "pow", "expm1") else ""
 
@@ -205,3 +211,12 @@ def _listed(tensor: Tensor) -> bool:
 
 def _sum(gradient: Tensor) -> float:
     return sum(gradient.tolist()) if _listed(gradient) else float(gradient.sum())
+
+
+def _divisor(name: str, node: Node, args: tuple[Any, ...]) -> Tensor | None:
+    """The tensor that is divided by, where it is one and no number of Python's."""
+    if name not in _DIVISIONS or not args:
+        return None
+    place = 1 if name == "div" and not node.reflected else 0
+    divisor = args[place] if len(args) > place else None
+    return divisor if isinstance(divisor, Tensor) else None

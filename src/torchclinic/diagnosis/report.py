@@ -39,7 +39,7 @@ class Diagnosis:
         script = {"exit_code": exit_code, "steps": run.steps, "seconds": round(run.seconds, 3), "overhead": round(run.overhead, 4)}
         return Report(
             title,
-            tuple(_sections(run, verdict, ending, self.crash)),
+            tuple(_sections(run, verdict, self.crash)),
             verdict.findings,
             verdict.checked,
             verdict.not_checked,
@@ -55,10 +55,10 @@ class Diagnosis:
         )
 
 
-def _sections(run: RunRecord, verdict: Verdict, ending: str, crash: Crash | None) -> Iterator[Section]:
+def _sections(run: RunRecord, verdict: Verdict, crash: Crash | None) -> Iterator[Section]:
     if crash is not None and crash.text():
         yield Section("The error, explained", (Code(crash.text()),))
-    yield Section("The run", tuple(_run_blocks(run, ending)))
+    yield Section("The run", tuple(_run_blocks(run)))
     first = next((finding for finding in verdict.findings if finding.severity != "info"), None)
     draw = pictures().get(first.code) if first is not None else None
     if first is not None and draw is not None and (picture := draw(run, first)) is not None:
@@ -88,7 +88,7 @@ def _summary(run: RunRecord, verdict: Verdict, ending: str, crash: Crash | None 
     elif crash is not None or run.failure is not None:
         diagnosis = ""
     elif not run.backwards:
-        diagnosis = "Nothing was trained through autograd."
+        diagnosis = "" if ending else "Nothing was trained through autograd."
     elif reason := doubt(run):
         diagnosis = f"No cause was found, yet the run may have failed: {reason[0].lower()}{reason[1:]}"
     else:
@@ -100,10 +100,10 @@ def _raised(crash: Crash) -> str:
     return sentence(f"An error was raised: {crash.type}: {crash.message.partition(chr(10))[0]}")
 
 
-def _run_blocks(run: RunRecord, ending: str) -> list[Block]:
+def _run_blocks(run: RunRecord) -> list[Block]:
     text = (
         f"{run.steps:,} steps, {run.backwards:,} backward passes, {run.observed_steps:,} steps observed in full, in "
-        f"{format_seconds(run.seconds)}; {format_share(run.overhead)} of it was spent observing. {ending}"
+        f"{format_seconds(run.seconds)}; {format_share(run.overhead)} of it was spent observing."
     )
     blocks: list[Block] = [Prose(text)]
     if run.optimizers:
